@@ -1,0 +1,196 @@
+# Makefile: builds dlnc (the compiler) and libdln.a (the host program's library), and runs what belongs to them.
+# SPDX-License-Identifier: MIT
+#
+#   make            dlnc and libdln.a in $(BUILD)            make demo      from nothing to a trained network
+#   make test       every test, a line for each               make lint      the rules of the tree, without a compiler
+#   make bench      the measurements                          make install   PREFIX=/usr/local DESTDIR=
+#   make docs       the reference, from the library           make format    clang-format, and dlnc --format on .dln files
+#   make random     more random programs (COUNT=10000)        make fuzz      libFuzzer, FUZZ_SECONDS for each target
+#   make coverage   gcov over the tests                       make deps      finds or installs what a build needs
+#
+# Folders are read by wildcards: a new .c file in a folder of the compiler, a new .dln file in the library, a new
+# header of the core, a new tests/unit/test_*.c or tests/*/run needs no edit here.
+
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CFLAGS  ?= -O2 -g
+AR      ?= ar
+FLEX    ?= flex
+BISON   ?= bison
+
+WARNINGS  = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+DLN_FLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) -Icompiler -Iruntime -Iruntime/host -I$(BUILD)/grammar \
+            -DDLNC_VERSION='"$(VERSION)"'
+HOST_LIBS = -lz -ljansson -lm
+# how a generated file is compiled: the same flags stand in its first lines
+MODEL_FLAGS = -O3 -march=native -ffp-contract=off -fno-math-errno -fopenmp
+
+GRAMMAR  := $(BUILD)/grammar/dln
+COMPILER := $(filter-out compiler/main.c,$(wildcard compiler/*.c compiler/*/*.c))
+LIBRARY  := $(sort $(wildcard compiler/library/*.dln))
+CORE     := $(sort $(wildcard runtime/core/*.h))
+HOST     := $(wildcard runtime/host/*.c)
+UNITS    := $(wildcard tests/unit/test_*.c)
+
+OBJECTS  := $(COMPILER:%.c=$(BUILD)/%.o) $(BUILD)/library.o $(BUILD)/core_text.o \
+            $(if $(wildcard grammar/dln.y),$(GRAMMAR).tab.o) $(if $(wildcard grammar/dln.l),$(GRAMMAR).lex.o)
+UNIT_PROGRAMS := $(UNITS:%.c=$(BUILD)/%)
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all demo demo-run test test-run units lint bench format clean install uninstall deps random fuzz coverage docs
+
+all: $(BUILD)/dlnc $(BUILD)/libdln.a $(BUILD)/dln.h
+
+# ---- the compiler
+$(BUILD)/dlnc: $(BUILD)/compiler/main.o $(BUILD)/libdlnc.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm $(LDLIBS)
+
+# everything of the compiler but main: what unit tests, fuzzers and dlnc link with
+$(BUILD)/libdlnc.a: $(OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/compiler/%.o: compiler/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# the parser's header must exist before the first file that includes it is compiled
+$(COMPILER:%.c=$(BUILD)/%.o) $(BUILD)/compiler/main.o: | $(if $(wildcard grammar/dln.y),$(GRAMMAR).tab.c)
+
+$(GRAMMAR).tab.c $(GRAMMAR).tab.h &: grammar/dln.y
+	@mkdir -p $(@D)
+	$(BISON) -Wall -Wcounterexamples -Werror --header=$(GRAMMAR).tab.h -o $(GRAMMAR).tab.c $<
+
+$(GRAMMAR).lex.c: grammar/dln.l $(GRAMMAR).tab.h
+	@mkdir -p $(@D)
+	$(FLEX) -o $@ $<
+
+# what flex and bison write is not held to our warnings
+$(GRAMMAR).%.o: $(GRAMMAR).%.c
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -Wno-sign-compare -Wno-unused-function -Wno-missing-prototypes -Wno-shadow \
+	    -MMD -MP -c -o $@ $<
+
+# the library and the core, embedded as text
+$(BUILD)/library.c: $(LIBRARY) compiler/library tools/embed_files
+	@mkdir -p $(@D)
+	tools/embed_files library_files library $(LIBRARY) > $@
+
+$(BUILD)/core_text.c: $(CORE) runtime/core tools/embed_files
+	@mkdir -p $(@D)
+	tools/embed_files core_files core $(CORE) > $@
+
+$(BUILD)/library.o $(BUILD)/core_text.o: $(BUILD)/%.o: $(BUILD)/%.c
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- the host program's library
+$(BUILD)/libdln.a: $(HOST:%.c=$(BUILD)/%.o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/runtime/%.o: runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -fPIC -MMD -MP -c -o $@ $<
+
+$(BUILD)/dln.h: runtime/host/dln.h
+	@mkdir -p $(@D)
+	cp $< $@
+
+# ---- data that comes with the project
+$(BUILD)/digits: $(wildcard examples/digits/*.c examples/digits/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c11 $(WARNINGS) $(CFLAGS) -ffp-contract=off -o $@ $(filter %.c,$^) -lm
+
+$(BUILD)/demo/digits/train-images-idx3-ubyte: $(BUILD)/digits
+	@mkdir -p $(@D)
+	$(BUILD)/digits $(@D)
+
+# ---- demo
+demo: deps
+	@$(MAKE) --no-print-directory demo-run
+
+demo-run: all $(BUILD)/demo/digits/train-images-idx3-ubyte
+	$(BUILD)/dlnc examples/mnist_mlp.dln -o $(BUILD)/demo/mlp.c
+	$(CC) $(MODEL_FLAGS) -DDLN_MAIN -I$(BUILD) $(BUILD)/demo/mlp.c $(BUILD)/libdln.a $(HOST_LIBS) -o $(BUILD)/demo/mlp
+	cd $(BUILD)/demo && ./mlp train --data digits
+	@echo
+	@echo "The whole network, its training included, is one C file:  $(BUILD)/demo/mlp.c  (interface: mlp.h beside it)"
+	@echo "Its source:  examples/mnist_mlp.dln     Train again:  $(BUILD)/demo/mlp train --data $(BUILD)/demo/digits"
+
+# ---- tests: each unit test and each executable tests/*/run, a line for each
+test: deps
+	@$(MAKE) --no-print-directory test-run
+
+test-run:
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -k units || echo "some unit tests do not build: they count as failures"
+	@BUILD="$(abspath $(BUILD))" CC="$(CC)" tests/run $(UNIT_PROGRAMS)
+
+units: $(UNIT_PROGRAMS)
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libdlnc.a $(BUILD)/libdln.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libdlnc.a $(BUILD)/libdln.a \
+	    -lcriterion $(HOST_LIBS)
+
+lint:
+	@tests/lint/run
+
+random: all
+	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" COUNT=$(or $(COUNT),10000) tests/random/run
+
+bench: all
+	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" bench/run
+
+# ---- fuzzing: tests/fuzz/fuzz_*.c, each with the whole compiler and the host library, under ASan and UBSan
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD = $(BUILD)/fuzz
+fuzz: deps
+	@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=clang \
+	    CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" $(FUZZ_BUILD)/libdlnc.a $(FUZZ_BUILD)/libdln.a
+	@for target in tests/fuzz/fuzz_*.c; do \
+	    name=$$(basename $$target .c); corpus=$(FUZZ_BUILD)/corpus/$$name; mkdir -p $$corpus; \
+	    clang $(DLN_FLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -o $(FUZZ_BUILD)/$$name $$target \
+	        $(FUZZ_BUILD)/libdlnc.a $(FUZZ_BUILD)/libdln.a $(HOST_LIBS) || exit 1; \
+	    $(FUZZ_BUILD)/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 $$corpus $$(ls -d tests/fuzz/$$name.corpus 2>/dev/null) || exit 1; \
+	done
+
+coverage: deps
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage test-run
+	@tools/coverage $(BUILD)/coverage
+
+docs: tools/reference $(LIBRARY)
+	tools/reference $(LIBRARY) > docs/reference.md
+
+format: all
+	clang-format -i $(wildcard compiler/*.c compiler/*/*.[ch] runtime/*/*.[ch] tests/*/*.[ch] examples/*/*.[ch])
+	for file in examples/*.dln; do $(BUILD)/dlnc --format "$$file" > $(BUILD)/formatted && cat $(BUILD)/formatted > "$$file"; done
+
+deps:
+	@tools/deps
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/dln/core \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/dlnc/examples \
+	    $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect
+	install -m 755 $(BUILD)/dlnc $(DESTDIR)$(PREFIX)/bin/dlnc
+	install -m 644 $(BUILD)/libdln.a $(DESTDIR)$(PREFIX)/lib/libdln.a
+	install -m 644 runtime/host/dln.h $(DESTDIR)$(PREFIX)/include/dln.h
+	for header in $(CORE); do install -m 644 $$header $(DESTDIR)$(PREFIX)/include/dln/core/ || exit 1; done
+	install -m 644 docs/dlnc.1 $(DESTDIR)$(PREFIX)/share/man/man1/dlnc.1
+	install -m 644 $(wildcard examples/*.dln) $(DESTDIR)$(PREFIX)/share/dlnc/examples/
+	install -m 644 editor/vim/syntax/dln.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax/dln.vim
+	install -m 644 editor/vim/ftdetect/dln.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect/dln.vim
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/dlnc.pc.in > $(BUILD)/dlnc.pc
+	install -m 644 $(BUILD)/dlnc.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/dlnc.pc
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/dlnc lib/libdln.a include/dln.h lib/pkgconfig/dlnc.pc share/man/man1/dlnc.1 \
+	    share/vim/vimfiles/syntax/dln.vim share/vim/vimfiles/ftdetect/dln.vim)
+	rm -rf $(DESTDIR)$(PREFIX)/include/dln $(DESTDIR)$(PREFIX)/share/dlnc
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
