@@ -11,6 +11,7 @@ typedef struct Symbols {
     LIST(Definition *) definitions;              /* a user's definition hides the library's, but not from the library */
     Definition *every[6];                        /* by DefKind, or NULL */
     LIST(Item *) rewrites, constants, examples, models, data, train;
+    LIST(const Source *) imported;               /* each file once */
 } Symbols;
 void symbols_add(Symbols *s, File *file, bool from_library);     /* duplicates are errors, but for a user's over the library's */
 void symbols_import(Symbols *s, File *file);                     /* the imports of file, relative to it; each file once; loops are fine */
@@ -27,8 +28,8 @@ typedef struct Layer {
     Place at;
 } Layer;
 
-/* A parameter or state with its initial value (an update of the program `initialize`). */
-typedef struct Metric { const char *name; int values; } Metric;  /* as the user wrote it; numbers it reports */
+/* As the user wrote it, and how many numbers it reports. */
+typedef struct Metric { const char *name; int values; } Metric;
 
 /* The generic tree of the data and train blocks for the host program: idx(image = "f") is a CALL with named items. */
 typedef enum { TREE_NUMBER, TREE_STRING, TREE_WORD, TREE_LIST, TREE_CALL } TreeKind;
@@ -44,7 +45,8 @@ typedef struct Model {
     LIST(Tensor *) inputs;                       /* of the model block, in order */
     LIST(Tensor *) targets;                      /* data fields that loss and metrics read and that are no inputs, in order of first use */
     LIST(Tensor *) kept;                         /* PARAM and STATE, in order of creation; optimizer state after them */
-    LIST(Tensor *) totals;                       /* TOTAL: of metrics, of measured layers */
+    LIST(Tensor *) totals;                       /* TOTAL: of measured layers (kept with the weights), then of metrics */
+    int measured;                                /* the first so many totals are measured over the training data */
     LIST(Tensor *) settings;                     /* SETTING: may be changed by the command line; named lr, momentum .. */
     LIST(Tensor *) fixed_settings;               /* read by an `if`: named on the command line they are errors */
     LIST(Tensor *) clocks;
@@ -96,6 +98,11 @@ bool elaborate_number(Elaboration *e, const Expr *value, double *out);
 Tensor *elaborate_example(const Symbols *s, Model *m, Program *p, const Item *example, bool training, bool inputs_from_lists);
 
 /* model.c: from symbols to a whole model. NULL if there were errors. */
-typedef struct ModelOptions { const char *source; size_t source_length; const char *file; bool inference_only; int batch; } ModelOptions;
+typedef struct ModelOptions {
+    const char *file;            /* for Model.file */
+    bool inference_only, verify; /* verify: check the invariants before the normal forms too */
+    int batch;                   /* 0: as the train block says */
+} ModelOptions;
 Model *model_build(const Symbols *s, const ModelOptions *options);
+void model_verify(Model *m);                     /* program_verify on all programs */
 #endif

@@ -1,0 +1,214 @@
+/* options.c: reads the command line. One table holds every option with its help, so that none is without. */
+#include "driver/options.h"
+#include "base/text.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int Set(Options *o, const char *value);           /* 0, or EXIT_USAGE after an error */
+
+static int usage_error(const char *message)
+{
+    error_plain("%s", message);
+    help("dlnc --help lists the options");
+    return EXIT_USAGE;
+}
+
+static int set_output(Options *o, const char *v)   { o->output = v; return 0; }
+static int set_emit(Options *o, const char *v)     { o->emit = v; return 0; }
+static int set_format(Options *o, const char *v)   { (void)v; return o->format = true, 0; }
+static int set_in_place(Options *o, const char *v) { (void)v; return o->in_place = true, 0; }
+static int set_summary(Options *o, const char *v)  { (void)v; return o->summary = true, 0; }
+static int set_verify(Options *o, const char *v)   { (void)v; return o->verify = true, 0; }
+static int set_changed(Options *o, const char *v)  { (void)v; return o->write_if_changed = true, 0; }
+static int set_depfile(Options *o, const char *v)  { o->depfile = v; return 0; }
+static int set_infer(Options *o, const char *v)    { (void)v; return o->emit_options.inference_only = true, 0; }
+
+static int set_prefix(Options *o, const char *v)
+{
+    bool good = *v && !(*v >= '0' && *v <= '9');
+    for (const char *p = v; *p; p++)
+        good &= (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_';
+    if (!good || strlen(v) > 64) return usage_error(format("--prefix=%.80s: expected a C name of at most 64 characters", v));
+    o->emit_options.prefix = intern(v);
+    return 0;
+}
+
+static int set_real(Options *o, const char *v)
+{
+    if (strcmp(v, "float") && strcmp(v, "double")) return usage_error(format("--real=%s: expected float or double", v));
+    o->emit_options.wide_real = !strcmp(v, "double");
+    return 0;
+}
+
+static int set_blas(Options *o, const char *v)
+{
+    static const char *const names[] = { [BLAS_NEVER] = "never", [BLAS_AUTO] = "auto", [BLAS_ALWAYS] = "always" };
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(v, names[i])) { o->emit_options.blas = i; return 0; }
+    return usage_error(format("--blas=%s: expected auto, always or never", v));
+}
+
+static int set_fuse(Options *o, const char *v)
+{
+    if (strcmp(v, "auto") && strcmp(v, "never")) return usage_error(format("--fuse=%s: expected auto or never", v));
+    o->emit_options.fuse = !strcmp(v, "auto");
+    return 0;
+}
+
+static int set_diagnostics(Options *o, const char *v)
+{
+    if (strcmp(v, "text") && strcmp(v, "json")) return usage_error(format("--diagnostics-format=%s: expected text or json", v));
+    o->diagnostics = !strcmp(v, "json") ? DIAG_JSON : DIAG_TEXT;
+    return 0;
+}
+
+static bool whole(const char *v, int64_t *out, const char **end)
+{
+    char *stop;
+    errno = 0;
+    long long n = strtoll(v, &stop, 10);
+    if (stop == v || errno || n < 1) return false;
+    *out = n;
+    *end = stop;
+    return true;
+}
+
+static int set_batch(Options *o, const char *v)
+{
+    int64_t n;
+    const char *end;
+    if (!whole(v, &n, &end) || *end || n > 1 << 20)
+        return usage_error(format("--batch=%s: expected a whole number from 1 to %d", v, 1 << 20));
+    o->batch = (int)n;
+    return 0;
+}
+
+/* 96K, 2M, 1G or bytes */
+static int set_limit(Options *o, const char *v)
+{
+    int64_t n;
+    const char *end;
+    if (whole(v, &n, &end)) {
+        int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+        if (!end[shift != 0] && n < INT64_MAX >> shift) {
+            o->emit_options.memory_limit = n << shift;
+            return 0;
+        }
+    }
+    return usage_error(format("--memory-limit=%s: expected bytes, or a number with K, M or G: 96K", v));
+}
+
+static const struct Option { const char *name, *value, *what; Set *set; } table[] = {
+    { "-o", "FILE", "where the C goes (default MODEL.c; the header beside it; - for the standard output)", set_output },
+    { "--emit", "STAGE", "print one stage: tokens ast program gradients kernels plan loops c h dot summary", set_emit },
+    { "--summary", NULL, "also print the table of layers, parameters and memory", set_summary },
+    { "--format", NULL, "print the file in its canonical form", set_format },
+    { "--in-place", NULL, "with --format: rewrite the file", set_in_place },
+    { "--prefix", "NAME", "of every public name of the C (default the model's name)", set_prefix },
+    { "--real", "TYPE", "float or double (default float)", set_real },
+    { "--batch", "N", "the largest batch (default as the train block says)", set_batch },
+    { "--inference-only", NULL, "write no training code", set_infer },
+    { "--blas", "WHEN", "cblas_sgemm for large plain products: auto, always or never", set_blas },
+    { "--fuse", "WHEN", "auto, or never: one kernel for each equation", set_fuse },
+    { "--memory-limit", "BYTES", "refuse a model that needs more memory: 96K, 2M", set_limit },
+    { "--write-if-changed", NULL, "leave a file alone that has its new contents already", set_changed },
+    { "-MF", "FILE", "write the dependencies for make", set_depfile },
+    { "--diagnostics-format", "FORM", "text or json", set_diagnostics },
+    { "--verify", NULL, "check the compiler's own invariants between its passes", set_verify },
+};
+enum { OPTIONS = sizeof table / sizeof *table };
+
+static void print_help(FILE *to)
+{
+    fputs("usage: dlnc [options] FILE.dln\n"
+          "       dlnc run [options] FILE.dln -- train|eval|predict|info [its options]\n\n"
+          "Compiles a model into one C file that trains and evaluates it, or (run) compiles,\n"
+          "builds with $CC and $CFLAGS, and starts it.\n\n", to);
+    for (int i = 0; i < OPTIONS; i++) {
+        const struct Option *t = &table[i];
+        const char *left = t->value ? format("%s%s%s", t->name, t->name[1] == '-' ? "=" : " ", t->value) : t->name;
+        fprintf(to, "  %-28s %s\n", left, t->what);
+    }
+    fputs("  -h, --help  --version\n", to);
+}
+
+/* The option that `arg` is; *value is what follows its =, or NULL. */
+static const struct Option *find(const char *arg, const char **value)
+{
+    const char *equals = strchr(arg, '=');
+    size_t n = equals ? (size_t)(equals - arg) : strlen(arg);
+    *value = equals ? equals + 1 : NULL;
+    for (int i = 0; i < OPTIONS; i++)
+        if (strlen(table[i].name) == n && !strncmp(table[i].name, arg, n)) return &table[i];
+    return NULL;
+}
+
+static int unknown(const char *arg)
+{
+    const char *names[OPTIONS];
+    for (int i = 0; i < OPTIONS; i++) names[i] = table[i].name;
+    error_plain("unknown option %s", arg);
+    const char *near = nearest(format("%.*s", (int)strcspn(arg, "="), arg), names, OPTIONS);
+    if (near) help("did you mean %s?", near);
+    else help("dlnc --help lists the options");
+    return EXIT_USAGE;
+}
+
+/* Reads argv[*i], which begins with '-', and its value. */
+static int read_option(Options *o, int *i, int argc, char **argv)
+{
+    const char *value;
+    const struct Option *t = find(argv[*i], &value);
+    if (!t) return unknown(argv[*i]);
+    if (!t->value && value) return usage_error(format("%s takes no value", t->name));
+    if (t->value && !value) {
+        if (*i + 1 >= argc) return usage_error(format("%s needs a value: %s", t->name, t->value));
+        value = argv[++*i];
+    }
+    return t->set(o, value);
+}
+
+/* The options as they stand in the head of the generated file: those that change it, paths left out. */
+static const char *describe(int argc, char **argv)
+{
+    Text t = {0};
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+        const char *value;
+        const struct Option *option = argv[i][0] == '-' ? find(argv[i], &value) : NULL;
+        if (!option) continue;
+        bool shown = option->set == set_prefix || option->set == set_real || option->set == set_batch || option->set == set_infer
+                  || option->set == set_blas || option->set == set_fuse || option->set == set_limit;
+        const char *written = value ? value : option->value && i + 1 < argc ? argv[++i] : NULL;
+        if (shown) text_addf(&t, "%s%s%s%s", t.length ? " " : "", option->name, written ? "=" : "", written ? written : "");
+    }
+    return text_string(&t);
+}
+
+int options_read(Options *o, int argc, char **argv)
+{
+    *o = (Options){ .emit_options = { .fuse = true, .blas = BLAS_AUTO, .version = DLNC_VERSION } };
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i];
+        int status = 0;
+        if (!strcmp(a, "--help") || !strcmp(a, "-h")) { print_help(stdout); return 0; }
+        if (!strcmp(a, "--version")) { puts("dlnc " DLNC_VERSION); return 0; }
+        if (!strcmp(a, "--")) {
+            o->rest = argc - i - 1;
+            o->rest_at = argv + i + 1;
+            break;
+        }
+        if (i == 1 && !strcmp(a, "run")) o->run = true;
+        else if (a[0] == '-' && a[1]) status = read_option(o, &i, argc, argv);
+        else if (!o->input) o->input = a;
+        else status = usage_error(format("one file at a time: %s and %s", o->input, a));
+        if (status) return status;
+    }
+    if (!o->input) {
+        if (argc < 2) print_help(stderr);
+        return argc < 2 ? EXIT_USAGE : usage_error("no input file");
+    }
+    if (o->rest && !o->run) return usage_error("what follows -- is for `dlnc run`");
+    o->emit_options.options = describe(argc, argv);
+    return -1;
+}

@@ -1,0 +1,129 @@
+/* run.c: `dlnc run model.dln -- train ..`. The C and the program lie in a folder of their own under $TMPDIR, which is
+ * removed at the end. $CC (default cc) and $CFLAGS (default the flags of the generated file's first lines) are honoured.
+ * libdln is looked for beside dlnc (a build) and under its prefix (an installation). */
+#include "driver/run.h"
+#include "driver/output.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char default_flags[] = "-O3 -march=native -fopenmp";
+
+/* Splits words at spaces: "ccache gcc", "-O2 -g". */
+typedef LIST(char *) Words;
+static void add_words(Words *w, const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, " \t\n");
+        if (n) PUSH(*w, (char *)(uintptr_t)format("%.*s", (int)n, text));
+        text += n + strspn(text + n, " \t\n");
+    }
+}
+
+static void add_word(Words *w, const char *word) { PUSH(*w, (char *)(uintptr_t)word); }
+
+/* The folder of this program's own file, or NULL. */
+static const char *own_folder(void)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0) return NULL;
+    path[n] = 0;
+    char *slash = strrchr(path, '/');
+    if (slash) *slash = 0;
+    return format("%s", path);
+}
+
+/* Where dln.h and libdln.a are: beside dlnc's build, or under its prefix. */
+static bool find_library(const char **include, const char **library)
+{
+    const char *own = own_folder();
+    if (!own) return false;
+    const char *const places[][2] = {
+        { format("%s/../runtime/host", own), format("%s/libdln.a", own) },
+        { format("%s/../include", own), format("%s/../lib/libdln.a", own) },
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (!access(places[i][1], R_OK)) {
+            *include = places[i][0];
+            *library = places[i][1];
+            return true;
+        }
+    return false;
+}
+
+/* Runs words[0], which answers to Ctrl-C by itself. Its exit code, 128 + the signal that ended it, or -1 if it could not
+ * be started. */
+static int start(Words *words)
+{
+    add_word(words, NULL);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child < 0) return -1;
+    if (!child) {
+        execvp(words->at[0], words->at);
+        _exit(127);
+    }
+    void (*on_int)(int) = signal(SIGINT, SIG_IGN), (*on_term)(int) = signal(SIGTERM, SIG_IGN);
+    int status, ended;
+    do ended = waitpid(child, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    signal(SIGINT, on_int);
+    signal(SIGTERM, on_term);
+    if (ended < 0) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static int build(const char *folder, const char *source, const char *program)
+{
+    const char *include = NULL, *library = NULL, *cc = getenv("CC"), *flags = getenv("CFLAGS");
+    if (!find_library(&include, &library)) {
+        error_plain("libdln.a is neither beside dlnc nor in ../lib: build it with make, or install dlnc");
+        return EXIT_IO;
+    }
+    Words w = {0};
+    add_words(&w, cc && *cc ? cc : "cc");
+    add_words(&w, flags && *flags ? flags : default_flags);
+    add_words(&w, format("-ffp-contract=off -fno-math-errno -DDLN_MAIN"));
+    add_word(&w, format("-I%s", include));
+    add_word(&w, format("-I%s", folder));
+    add_word(&w, source);
+    add_word(&w, "-o");
+    add_word(&w, program);
+    add_word(&w, library);
+    add_words(&w, "-lz -ljansson -lm");
+    if (strstr(flags && *flags ? flags : default_flags, "-fopenmp") == NULL) add_word(&w, "-pthread");
+    int status = start(&w);
+    if (!status) return 0;
+    error_plain("the C compiler (%s) ended with %d on the generated file", w.at[0], status);
+    return EXIT_BUG;
+}
+
+int run_model(const Options *given, int (*compile)(const Options *o))
+{
+    const char *base = getenv("TMPDIR");
+    char *folder = (char *)(uintptr_t)format("%s/dlnc-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(folder)) {
+        error_plain("cannot make a folder %s: %s", folder, strerror(errno));
+        return EXIT_IO;
+    }
+    const char *source = format("%s/model.c", folder), *program = format("%s/model", folder);
+    Options o = *given;
+    o.output = source;
+    int status = compile(&o);
+    if (!status) status = build(folder, source, program);
+    if (!status) {
+        Words w = {0};
+        add_word(&w, program);
+        for (int i = 0; i < o.rest; i++) PUSH(w, o.rest_at[i]);
+        status = start(&w);
+    }
+    unlink(program);
+    unlink(source);
+    unlink(format("%s/model.h", folder));
+    rmdir(folder);
+    return status < 0 ? EXIT_IO : status;
+}
