@@ -196,6 +196,11 @@ void program_print(const Program *p, FILE *to);
 
 /* verify.c: the invariants; a violation is a bug() that names the pass and prints the equation. */
 void program_verify(const Program *p, const char *after_pass);
+/* prove.c: calls found for each read and axis that neither ranges nor tests prove to be inside; a gather is never named
+ * (it is held within its axis). The C text holds these within their axes. */
+typedef void UnprovedRead(const Node *read, int axis, void *data);
+void equation_unproved(const Equation *e, UnprovedRead *found, void *data);
+int  program_unproved(const Program *p);         /* how many */
 
 /* interpret.c: the oracle. Evaluates element by element in double and shares no code with emission. Values of leaves are
  * set by the caller; every read is checked against its bounds. */
