@@ -1,0 +1,357 @@
+/* complain.c: words a syntax error. First come the mistakes that people make (a table of tests, each knowing the
+ * context it needs); what none of them recognises is told by what the grammar expected there. */
+#include "syntax/scan.h"
+#include <string.h>
+
+typedef struct Error {
+    Scan *scan;
+    Place at;
+    int got;
+    const int *expected;
+    int count;
+    const char *text;            /* of the token, as it stands in the file */
+    const Bracket *in;           /* the innermost ( or [ round it, or NULL */
+} Error;
+
+static bool expects(const Error *e, int kind)
+{
+    for (int i = 0; i < e->count; i++)
+        if (e->expected[i] == kind) return true;
+    return false;
+}
+
+static bool after_operand(const Error *e) { return expects(e, '+'); }
+static bool before_operand(const Error *e) { return expects(e, NUMBER); }
+static bool at_top(const Error *e) { return expects(e, MODEL) && expects(e, TRAIN) && !before_operand(e); }
+static bool in_block(const Error *e) { return expects(e, OUTPUT) && before_operand(e); }      /* a statement begins */
+static bool is_word(int kind) { return kind == NAME || kind == REDUCE || kind == CONSTANT || token_is_keyword(kind); }
+static bool is_comparison(int kind)
+{
+    return kind == EQ || kind == NE || kind == '<' || kind == '>' || kind == LE || kind == GE;
+}
+
+static const char *before_text(const Error *e) { return token_text(&e->scan->before); }
+static bool before_is(const Error *e, const char *word) { return strcmp(before_text(e), word) == 0; }
+static bool same_line(const Error *e) { return e->scan->before.at.end_line == e->at.line; }
+
+/* How the token is called in a message. */
+static const char *got_name(const Error *e)
+{
+    switch (e->got) {
+    case 0: case SEP: case LEADING_MINUS: return e->scan->last.semicolon && e->got == SEP ? "';'" : token_name(e->got);
+    case STRING: return "a string";
+    default: return format("'%s'", e->text);
+    }
+}
+
+static const char *kind_name(int kind)
+{
+    const char *name = token_name(kind);
+    return token_is_keyword(kind) ? format("'%s'", name) : name;
+}
+
+/* --- the mistakes that people make ------------------------------------------------------------------------------ */
+
+static bool leading_minus(const Error *e)
+{
+    if (e->got != LEADING_MINUS) return false;
+    error_at(e->at, "a line cannot begin with '-'");
+    help("end the line before with the '-', or put the value in ( )");
+    return true;
+}
+
+static bool unknown_item(const Error *e)
+{
+    static const char *const words[] = { "import", "const", "data", "train", "model", "def", "loss", "metric",
+        "optimizer", "schedule", "init", "every", "rewrite", "example" };
+    if (!at_top(e)) return false;
+    const char *near = e->got == NAME ? nearest(e->text, words, (int)(sizeof words / sizeof *words)) : NULL;
+    if (e->got == '}') error_at(e->at, "this '}' closes nothing");
+    else if (token_is_keyword(e->got)) error_at(e->at, "'%s' stands in a block { }, not at the top of the file", e->text);
+    else if (e->got == NAME || e->got == REDUCE) error_at(e->at, "'%s' begins nothing at the top of the file", e->text);
+    else error_at(e->at, "%s cannot stand at the top of the file", got_name(e));
+    if (near) help("did you mean '%s'?", near);
+    else if (e->got == '*' || e->got == FLOOR_DIV || e->got == '/') help("comments begin with '#'");
+    else help("import, const, data, train, model, def, loss, metric, optimizer, schedule, init, rewrite or example");
+    return true;
+}
+
+static bool slash_comment(const Error *e)
+{
+    bool slashes = e->got == FLOOR_DIV || (e->got == '*' && e->scan->before.kind == '/');
+    if (!slashes || !before_operand(e)) return false;
+    error_at(e->at, "expected a value before '%s'", e->text);
+    help("comments begin with '#'");
+    return true;
+}
+
+static bool item_in_block(const Error *e)
+{
+    bool begins = in_block(e) || (e->scan->first.begin == e->scan->last.begin && e->scan->braces > 0);
+    if (!begins || !token_begins_item(e->got)) return false;
+    error_at(e->at, "'%s' stands at the top of the file, not in a block", e->text);
+    for (int i = e->scan->open.count - 1; i >= 0; i--)
+        if (e->scan->open.at[i].kind == '{') {
+            note_at(e->scan->open.at[i].at, "the block begins here");
+            break;
+        }
+    return true;
+}
+
+static bool reserved_name(const Error *e)
+{
+    bool name_only = expects(e, NAME) && !before_operand(e) && (e->count <= 2 || expects(e, REDUCE));
+    if (name_only && token_is_keyword(e->got))
+        error_at(e->at, "'%s' is a word of the language and cannot be a name", e->text);
+    else if (name_only && e->got == REDUCE && !expects(e, REDUCE))
+        error_at(e->at, "'%s' is a reduction and cannot be a name", e->text);
+    else if (e->got == '=' && e->scan->before.kind == REDUCE && after_operand(e))
+        error_at(e->scan->before.at, "'%s' is a reduction and cannot be a name", before_text(e));
+    else return false;
+    return true;
+}
+
+static bool assignment(const Error *e)
+{
+    if (e->got != '=' || !after_operand(e)) return false;
+    int first = e->scan->first.kind;
+    if (e->scan->before.kind == '=') {
+        error_at(e->at, "expected a value before '='");
+    } else if (e->in && e->in->kind == '[') {
+        error_at(e->at, "'=' cannot stand between [ ]");
+        help("arguments stand in ( ), indices in [ ]; a comparison is '=='");
+    } else if (e->in || first == IF || first == REQUIRE || first == REPEAT || first == PENALTY) {
+        error_at(e->at, "'=' gives a name its value; a comparison is '=='");
+    } else {
+        error_at(e->at, "only a name, or a name with [indices], can stand before '='");
+        help("a comparison is '=='");
+    }
+    return true;
+}
+
+static bool chained_comparison(const Error *e)
+{
+    if (!is_comparison(e->got) || !after_operand(e)) return false;
+    error_at(e->at, "comparisons do not chain");
+    help("write a < b and b < c");
+    return true;
+}
+
+static bool foreign_operator(const Error *e)
+{
+    int before = e->scan->before.kind;
+    bool adjacent = e->scan->before.end == e->scan->last.begin;
+    if (!adjacent) return false;
+    const char *meant = e->got == '*' && before == '*' ? "a power is written a ^ b"
+        : e->got == '|' && before == '|' ? "write 'or'"
+        : e->got == '>' && before == '|' ? "a value is passed on by '->'"
+        : e->got == '>' && before == LE ? "write '<=', or 'not (a == b)'"
+        : e->got == '=' && before == ':' ? "write '='"
+        : e->got == '=' && (before == EQ || before == NE) ? "write '==' or '!='"
+        : e->got == '=' && strchr("+-*/%^", before) && before < 256 && before > 0
+            ? format("write the name again: x = x %c ...", before)
+        : e->got == '+' && before == '+' ? "write x = x + 1" : NULL;
+    if (!meant) return false;
+    error_at(e->at, "'%s%s' is no operator", before_text(e), e->text);
+    help("%s", meant);
+    return true;
+}
+
+static bool wrong_bracket(const Error *e)
+{
+    const Bracket *in = e->in, *closed = &e->scan->closed;
+    if (in && in->kind == '(' && (e->got == DOTS || e->got == IN || e->got == '@') && (in->before == REDUCE || in->before == NAME)) {
+        error_at(e->at, "'%s' can stand between [ ] only: indices stand in [ ], values in ( )", e->text);
+        help("write %s[...]", in->word);
+        return true;
+    }
+    if (closed->kind == '(' && closed->before == REDUCE && e->scan->before.kind == ')' && after_operand(e)
+        && (is_word(e->got) || e->got == NUMBER || e->got == '(')) {
+        error_at(e->at, "expected an operator before %s", got_name(e));
+        note_at(closed->at, "if these are the indices of a reduction, they stand in [ ]: %s[...]", closed->word);
+        return true;
+    }
+    if (in && e->got == (in->kind == '(' ? ']' : ')')) return false;
+    int open = in ? in->kind : 0;
+    bool mixed = !open && closed->kind && ((closed->kind == '(') != (e->got == ')')) && (e->got == ')' || e->got == ']');
+    if (!mixed) return false;
+    error_at(e->at, "'%s' does not match the bracket it closes", e->text);
+    note_at(closed->at, "'%c' was opened here", closed->kind);
+    return true;
+}
+
+/* Words of other languages, where a name is followed by what cannot follow it. */
+static const struct { const char *word, *advice; } foreign_word[] = {
+    { "return", "the value of a block is that of its last line: leave out 'return'" },
+    { "for", "indices run by themselves: y[i] = ...; a loop over compile-time values is repeat N as k { }" },
+    { "while", "there is no loop at run time but scan t { }" },
+    { "elif", "write 'else if'" }, { "elseif", "write 'else if'" },
+    { "let", "write name = value" }, { "var", "write name = value" }, { "int", "write name = value" },
+    { "float", "write name = value" },
+    { "function", "a definition is def name(parameters) = value" }, { "fn", "a definition is def name(parameters) = value" },
+    { "class", "a layer is def name(x, ...) { }, a network model name { }" },
+    { "assert", "write require condition, \"message\"" }, { "print", "there is no output from inside a model" },
+};
+
+static bool foreign_statement(const Error *e)
+{
+    const Token *first = &e->scan->first, *before = &e->scan->before;
+    if (first->kind != NAME || first->begin != before->begin || !same_line(e) || !after_operand(e)) return false;
+    for (int i = 0; i < (int)(sizeof foreign_word / sizeof *foreign_word); i++)
+        if (before_is(e, foreign_word[i].word)) {
+            error_at(first->at, "'%s' is not of the language", foreign_word[i].word);
+            help("%s", foreign_word[i].advice);
+            return true;
+        }
+    static const char *const words[] = { "input", "output", "layer", "param", "state", "update", "total", "penalty",
+        "require", "derivative", "repeat", "if", "scan", "const" };
+    const char *near = e->got == NAME ? nearest(before_text(e), words, (int)(sizeof words / sizeof *words)) : NULL;
+    if (!near) return false;
+    error_at(first->at, "'%s' begins no statement", before_text(e));
+    help("did you mean '%s'?", near);
+    return true;
+}
+
+static bool missing_arrow(const Error *e)
+{
+    int before = e->scan->before.kind;
+    bool operand = before == ')' || before == ']' || before == NAME || before == REDUCE;
+    bool operand_next = e->got == NAME || e->got == REDUCE;
+    if (!operand || !operand_next || !after_operand(e) || e->in || !same_line(e)) return false;
+    error_at(e->at, "expected '->', an operator or the end of the line before '%s'", e->text);
+    help("'-> %s' passes the value on; a product needs its '*'", e->text);
+    return true;
+}
+
+static bool missing_comma(const Error *e)
+{
+    bool begins = is_word(e->got) || e->got == NUMBER || e->got == STRING || e->got == '(' || e->got == '[';
+    if (!e->in || !after_operand(e) || !begins) return false;
+    error_at(e->at, "expected ',', '%c' or an operator before %s", e->in->kind == '(' ? ')' : ']', got_name(e));
+    return true;
+}
+
+static bool bad_stage(const Error *e)
+{
+    if (e->scan->before.kind == ARROW && expects(e, NAME)) {
+        error_at(e->at, "after '->' stands a layer, not %s", got_name(e));
+        if (e->got == '(' || e->got == NUMBER || e->got == '[') help("give the value a name, or begin the line with it");
+        return true;
+    }
+    bool piped = e->scan->before.kind == NAME && (e->got == '.' || e->got == '[') && !expects(e, e->got)
+        && expects(e, ARROW) && expects(e, '(');
+    if (!piped) return false;
+    error_at(e->at, "after '->' stands the name of a layer, which '%s' cannot follow", e->text);
+    if (e->got == '[') help("arguments stand in ( ): %s(...)", before_text(e));
+    return true;
+}
+
+static bool python_colon(const Error *e)
+{
+    bool block = e->got == ':' && expects(e, '{');
+    if (!block) return false;
+    error_at(e->at, "expected '{' before ':'");
+    help("a block stands between { }; a short definition is def f(x) = value");
+    return true;
+}
+
+static bool trailing_comma(const Error *e)
+{
+    if (e->scan->before.kind != ',' || (e->got != ')' && e->got != ']')) return false;
+    error_at(e->at, "expected %s after ','", before_operand(e) ? "a value" : "a name");
+    help("leave out the last ','");
+    return true;
+}
+
+static bool late_member(const Error *e)
+{
+    if (e->got != '.' || !after_operand(e) || e->scan->before.kind != NUMBER) return false;
+    error_at(e->at, "a number has digits on both sides of its point");
+    return true;
+}
+
+static bool early_point(const Error *e)
+{
+    if (e->got != '.' || !before_operand(e)) return false;
+    error_at(e->at, "expected a value before '.'");
+    help("a number has digits on both sides of its point: 0.5");
+    return true;
+}
+
+/* --- anything else ---------------------------------------------------------------------------------------------- */
+
+static const char *expected_list(const Error *e)
+{
+    Text t = { 0 };
+    for (int i = 0; i < e->count; i++) {
+        const char *mark = i == 0 ? "" : i == e->count - 1 ? " or " : ", ";
+        text_addf(&t, "%s%s", mark, kind_name(e->expected[i]));
+    }
+    return text_string(&t);
+}
+
+static const char *expected_text(const Error *e)
+{
+    if (e->count <= 4) return expected_list(e);
+    if (in_block(e)) return "a statement";
+    if (before_operand(e)) return expects(e, ')') || expects(e, ']') ? format("a value or '%c'", expects(e, ')') ? ')' : ']') : "a value";
+    if (after_operand(e) && expects(e, ')')) return "',', ')' or an operator";
+    if (after_operand(e) && expects(e, ']')) return "',', ']' or an operator";
+    if (after_operand(e) && expects(e, ':')) return "':' or an operator";
+    if (after_operand(e) && expects(e, '{')) return "'{' or an operator";
+    if (after_operand(e) && expects(e, YIELDS)) return "'=>' or an operator";
+    if (after_operand(e) && expects(e, ARROW)) return "'->', an operator or the end of the line";
+    if (after_operand(e)) return expects(e, ',') ? "',' or an operator" : "an operator or the end of the line";
+    if (expects(e, NAME) && expects(e, REDUCE)) return "a name";
+    if (expects(e, LAYER) && expects(e, CONSTANT)) return "a type";
+    if (expects(e, OPTIMIZER)) return "def, loss, metric, optimizer, schedule or init";
+    return expected_list(e);
+}
+
+static void plain_error(const Error *e)
+{
+    const char *expected = expected_text(e), *got = got_name(e);
+    if (e->count == 0) error_at(e->at, "unexpected %s", got);
+    else if (e->got == 0 || e->got == SEP) error_at(e->at, "expected %s, but found %s", expected, got);
+    else error_at(e->at, "expected %s before %s", expected, got);
+    if (e->got == '{' && before_operand(e)) help("a block follows if, repeat, scan or the head of a definition");
+}
+
+static void open_note(const Error *e)
+{
+    const Scan *scan = e->scan;
+    const Bracket *b = scan->dropped.kind ? &scan->dropped : e->in;
+    if (!b && e->got == 0 && scan->open.count) b = &scan->open.at[scan->open.count - 1];
+    if (!b) return;
+    if (b->at.line != e->at.line || e->got == SEP || e->got == 0 || e->got == '}' || e->got == '{')
+        note_at(b->at, "this '%c' is still open", b->kind);
+}
+
+void syntax_error(Scan *scan, Place at, int got, const int *expected, int count)
+{
+    static bool (*const known[])(const Error *) = {
+        leading_minus, unknown_item, slash_comment, item_in_block, reserved_name, foreign_operator, assignment,
+        chained_comparison, wrong_bracket, foreign_statement, bad_stage, missing_arrow, missing_comma, python_colon,
+        trailing_comma, late_member, early_point,
+    };
+    if (!scan->stopped && !scan->last.made_up) {
+        Error e = { scan, at, got, expected, count, token_text(&scan->last), NULL };
+        const Bracket *top = scan->open.count ? &scan->open.at[scan->open.count - 1] : NULL;
+        if (top && got == top->kind) top = scan->open.count > 1 ? top - 1 : NULL;       /* the token itself */
+        if (top && top->kind != '{') e.in = top;
+        bool told = false;
+        for (int i = 0; i < (int)(sizeof known / sizeof *known) && !told; i++) told = known[i](&e);
+        if (!told) plain_error(&e);
+        open_note(&e);
+        scan_error(scan);
+    }
+    scan_recover(scan);
+}
+
+void depth_error(Scan *scan, Place at)
+{
+    if (scan->stopped) return;
+    error_at(at, "nested or chained more than %d deep", MOST_DEPTH);
+    help("give parts of it names, or use repeat");
+    scan->stopped = true;
+}
