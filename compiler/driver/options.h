@@ -4,7 +4,6 @@
 #include "base/diag.h"
 #include "kernel/kernel.h"
 
-#define DLNC_VERSION "0.1.0"
 enum { EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IO = 3, EXIT_BUG = 70 };
 
 typedef struct Options {
