@@ -207,7 +207,8 @@ int  program_unproved(const Program *p);         /* how many */
 typedef struct Values Values;
 Values *values_new(int n, uint64_t seed, int64_t iteration);     /* n: the batch length */
 double *values_of(Values *v, Tensor *t);         /* row-major, tensor_size() elements with the first axis cut to n; made (zero) when missing */
-void interpret(const Program *p, Values *v);     /* equations, then updates */
+void interpret(const Program *p, Values *v);     /* equations, then updates; may be called again and again */
+void values_iteration(Values *v, int64_t iteration);             /* the next step: other random numbers */
 
 /* differentiate.c */
 typedef struct Gradient { Tensor *of, *gradient; } Gradient;     /* gradient NULL: nothing reaches it */
