@@ -11,7 +11,7 @@ const char *intern_n(const char *s, size_t length);
 
 /* printf into the arena. */
 const char *format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-const char *vformat(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
+const char *vformat(const char *fmt, va_list args) __attribute__((format(printf, 1, 0), nonnull));
 
 /* A growing text, always ended by a zero byte. Begin with Text t = {0}. */
 typedef struct { char *at; size_t length, room; } Text;
