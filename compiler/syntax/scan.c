@@ -14,7 +14,7 @@ enum { MOST_ERRORS = 100 };
 
 /* --- kinds of tokens -------------------------------------------------------------------------------------------- */
 
-static bool needs_operand(int kind)
+bool token_needs_operand(int kind)
 {
     switch (kind) {
     case 0: case SEP: case '{': case ',': case '=': case '.': case ':': case '?': case '|': case '@': case '^':
@@ -26,7 +26,7 @@ static bool needs_operand(int kind)
     }
 }
 
-static bool cannot_begin(int kind)
+bool token_cannot_begin(int kind)
 {
     switch (kind) {
     case ARROW: case YIELDS: case '{': case '?': case ':': case '|': case '+': case '*': case '/': case '%':
@@ -428,7 +428,7 @@ static bool statement_ends(const Scan *scan, const Token *t, bool inside)
     int last = scan->last.kind;
     if (t->kind == 0 || t->kind == '}') return false;
     if (t->semicolon) return last != 0 && last != SEP && last != '{';
-    return t->newline && !inside && t->kind != ')' && t->kind != ']' && !needs_operand(last) && !cannot_begin(t->kind);
+    return t->newline && !inside && t->kind != ')' && t->kind != ']' && !token_needs_operand(last) && !token_cannot_begin(t->kind);
 }
 
 /* The next token, or several to hold, from the raw ones. */
@@ -475,7 +475,7 @@ static void broken_skip(Scan *scan, Token *t)
             if (inside || !at_depth) continue;
         }
         bool line = t->newline || t->semicolon;
-        if (top ? line && (token_begins_item(t->kind) || t->kind == CONST) : line && !cannot_begin(t->kind)) break;
+        if (top ? line && (token_begins_item(t->kind) || t->kind == CONST) : line && !token_cannot_begin(t->kind)) break;
     }
     if (scan->last.kind == SEP) return;
     Token sep = sep_after(scan, t);

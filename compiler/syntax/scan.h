@@ -50,6 +50,8 @@ void scan_begin(Scan *scan, const Source *source);
 bool scan_check(Scan *scan);                             /* is it text at all? reports; false: do not parse */
 void scan_next(Scan *scan, Token *token);                /* with SEP tokens, as the grammar sees them */
 bool token_is_keyword(int kind);
+bool token_needs_operand(int kind);                      /* a statement does not end after it */
+bool token_cannot_begin(int kind);                       /* ... nor before it */
 bool token_begins_item(int kind);                        /* and no statement of a block */
 const char *token_text(const Token *t);                  /* as it stands in the file, cut if long */
 void scan_error(Scan *scan);                             /* counts; after too many nothing more is read */
