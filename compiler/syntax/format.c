@@ -5,7 +5,7 @@
  *   equals_align    columns of '=' that the writer aligned stay aligned
  *   lines_lay       line by line: indentation, one blank where the rules want one, too long lines broken
  *   lines_write     comments behind consecutive lines get one column
- * The writer's own line breaks are kept, and each rule looks only at what it leaves as it is; so a second formatting
+ * The writer's own line breaks are kept, and each rule looks only at what it leaves as it is; so formatting once more
  * changes nothing. */
 #include "syntax/scan.h"
 #include <string.h>
@@ -295,11 +295,11 @@ static int break_class(const Layout *f, int i, bool inside)
  * The least nested place wins, then the best class, then the last. An inline { } may be opened instead. */
 static int break_find(const Layout *f, int from, int indent)
 {
-    int width = indent + piece_width(f, from), best = NONE, best_rank = 0, nesting = 0;
-    bool inside = in_brackets(f);
+    int width = indent + piece_width(f, from), best = NONE, best_rank = 0, nesting = 0, around = f->nests.count;
     for (int i = from;; i++) {
         const Piece *p = &f->pieces.at[i];
-        int rank = i == from ? NONE : break_class(f, i, nesting > 0 || inside);
+        bool inside = nesting > 0 || (around > 0 && f->nests.at[around - 1].kind != '{');
+        int rank = i == from ? NONE : break_class(f, i, inside);
         bool openable = p->kind == '{' && !p->many && p->partner > i + 1;
         if (openable) rank = 0;
         else if (p->begins && p->block != NONE && !f->pieces.at[p->block].many) rank = NONE;
@@ -308,8 +308,9 @@ static int break_find(const Layout *f, int from, int indent)
         if (better && width <= WIDEST) best = i, best_rank = rank;
         if (width > WIDEST && best != NONE) return best;
         if (better && width > WIDEST) return i;
-        nesting += (p->kind == '(' || p->kind == '[' || p->kind == '{') - (p->kind == ')' || p->kind == ']' || p->kind == '}');
-        if (nesting < 0) nesting = 0, inside = f->nests.count > 1;
+        nesting += p->kind == '(' || p->kind == '[' || p->kind == '{';
+        nesting -= p->kind == ')' || p->kind == ']' || p->kind == '}';
+        if (nesting < 0) nesting = 0, around--;
         int next = i + 1;
         if (next == f->pieces.count || f->pieces.at[next].kind == COMMENT || line_begins(f, next)) break;
         bool semicolon = f->pieces.at[next].begins && p->kind != '{';
@@ -465,11 +466,24 @@ static const char *lines_write(const Layout *f)
     return text_string(&t);
 }
 
-const char *format_source(const File *file)
+static const char *format_once(const Source *source)
 {
-    Layout f = { .text = file->source->text, .arrow = NONE, .question = NONE };
-    if (!pieces_read(&f, file->source) || !blocks_judge(&f)) return file->source->text;
+    Layout f = { .text = source->text, .arrow = NONE, .question = NONE };
+    if (!pieces_read(&f, source) || !blocks_judge(&f)) return source->text;
     equals_align(&f);
     lines_lay(&f);
     return lines_write(&f);
+}
+
+/* A line that is broken at its ';' can part a group of aligned '='; the next round settles that. */
+const char *format_source(const File *file)
+{
+    Source now = *file->source;
+    for (int round = 0; round < 4; round++) {
+        const char *text = format_once(&now);
+        if (strcmp(text, now.text) == 0) break;
+        now.text = text;
+        now.length = strlen(text);
+    }
+    return now.text;
 }
