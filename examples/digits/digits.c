@@ -332,7 +332,7 @@ static void write_set(const char *folder, const char *name, int set, int count, 
 static int usage(void)
 {
     fprintf(stderr, "usage: digits OUTDIR [--train 20000] [--test 4000] [--seed 1] [--colour] [--meta]\n"
-                    "  writes train-* and t10k-* images and labels as IDX files: 28x28 grey, or 32x32x3 with --colour;\n"
+                    "  writes images and labels, train-* and t10k-*, as IDX: 28x28 grey, or 32x32x3 with --colour;\n"
                     "  --meta: how each digit was written too (slant, thickness, scale, shift), as IDX floats\n");
     return 2;
 }
