@@ -35,6 +35,8 @@ bool tensor_made_in(Simplifier *s, const Tensor *t, const Loop *loop);
 /* The only equation of t if it is a map t[i, j, ..] = value: no test, no reduction, each axis an index of its own. */
 Equation *tensor_map(Simplifier *s, const Tensor *t);
 bool equation_is_map(const Equation *e);
+/* May map's value stand in e instead of map.out[subs]? Both outside loops, or in one and at the same step. */
+bool reads_same_step(const Equation *e, const Equation *map, const Sum *const *subs);
 Substitution map_substitution(const Equation *map, const Sum *const *subs);      /* its indices at the place subs */
 
 typedef struct Reads { int count; struct { const Node *node; int times; } at[]; } Reads;     /* times: 1, or 2 for more */

@@ -58,18 +58,30 @@ bool tensor_made_in(Simplifier *s, const Tensor *t, const Loop *loop)
     return loop && first && first->loop == loop;
 }
 
+/* An axis of extent 1 may be at 0, as rule_ones leaves it. */
 bool equation_is_map(const Equation *e)
 {
-    if (e->reduction || e->test || e->indices != e->out->rank)
-        return false;
+    int plain = 0;
     for (int a = 0; a < e->out->rank; a++) {
-        const Index *index = sum_plain(e->left[a]);
-        if (!index)
+        if (sum_is_constant(e->left[a]) && e->out->extent[a] == 1)
+            continue;
+        if (!sum_plain(e->left[a]))
             return false;
+        plain++;
         for (int b = 0; b < a; b++)
             if (e->left[b] == e->left[a])
                 return false;
     }
+    return !e->reduction && !e->test && e->indices == plain;
+}
+
+bool reads_same_step(const Equation *e, const Equation *map, const Sum *const *subs)
+{
+    if (map->loop != e->loop)
+        return false;
+    for (int a = 0; e->loop && a < map->out->rank; a++)
+        if (sum_plain(map->left[a]) == map->step && sum_plain(subs[a]) != e->step)
+            return false;
     return true;
 }
 

@@ -12,17 +12,21 @@ typedef struct Bounds { Simplifier *s; int room, position; Bound **of; } Bounds;
 
 static void bound_add(Bounds *b, const Node *x, Op op, double at, const Equation *e)
 {
-    if (x->op != OP_READ || x->tensor->id >= b->room || x->tensor == e->out || x->sums != e->out->rank)
+    if (x->op != OP_READ || x->tensor->id >= b->room || x->tensor == e->out)
         return;
+    int plain = 0;
     for (int a = 0; a < x->sums; a++) {          /* x is read at the equation's own indices, each once */
-        bool found = false;
-        for (int i = 0; i < x->sums; i++)
-            found = found || x->sum[a] == e->left[i];
-        for (int i = 0; i < a; i++)
-            found = found && x->sum[a] != x->sum[i];
-        if (!found)
+        if (sum_is_constant(x->sum[a]) && x->tensor->extent[a] == 1)
+            continue;
+        if (!sum_plain(x->sum[a]))
             return;
+        plain++;
+        for (int i = 0; i < a; i++)
+            if (x->sum[a] == x->sum[i])
+                return;
     }
+    if (plain != e->indices)
+        return;
     Bound *bound = NEW(Bound);
     *bound = (Bound){ op, at, e, b->of[x->tensor->id] };
     b->of[x->tensor->id] = bound;
@@ -87,7 +91,8 @@ static const Node *on_result(const Node *test, void *data)
         Substitution sub = {0};                  /* the equation's indices at the place where x is tested */
         const Node *read = bounded_read(e->value);
         for (int a = 0; a < read->sums; a++)
-            substitution_set(&sub, sum_plain(read->sum[a]), x->sum[a]);
+            if (sum_plain(read->sum[a]))
+                substitution_set(&sub, sum_plain(read->sum[a]), x->sum[a]);
         const Sum *subs[MAX_RANK];
         for (int a = 0; a < e->out->rank; a++)
             subs[a] = sum_substitute(e->left[a], &sub);

@@ -106,7 +106,7 @@ static Product product_wide(Simplifier *s, const Equation *e)
     for (int i = 0; i < p.factors.count; i++) {
         const Factor *f = &p.factors.at[i];
         const Equation *map = f->node->op == OP_READ && !f->divides ? tensor_map(s, f->node->tensor) : NULL;
-        if (map && map != e && map->loop == e->loop && map->value->type == TYPE_FLOAT) {
+        if (map && map != e && reads_same_step(e, map, f->node->sum) && map->value->type == TYPE_FLOAT) {
             Substitution sub = map_substitution(map, f->node->sum);
             Product inner = {0};
             product_add(&inner, node_substitute(map->value, &sub), false);

@@ -98,22 +98,14 @@ void rule_ones(Simplifier *s)
     }
 }
 
-/* ---- copies: y[i, j] = x[f(i, j)], or a constant, is read where it stands ----
+/* ---- copies: y[i, j] = x[f(i, j)], or a constant, is not made: x is read instead ----
  * requires: nothing.  keeps: values, order.  breaks: nothing; leaves the copies for rule_dead.
  * Only an affine x[..] counts: a gather would be done again for each read. */
 static bool is_copy(Simplifier *s, const Equation *e)
 {
     const TensorFacts *f = tensor_facts(s, e->out);
     const Node *value = e->value->op == OP_STOP ? e->value->arg[0] : e->value;
-    if (e->reduction || e->test || f->pieces > 1 || f->kept || equation_is_scatter(e) || value->type != e->out->type)
-        return false;
-    int plain = 0;
-    for (int a = 0; a < e->out->rank; a++) {
-        plain += sum_plain(e->left[a]) != NULL;
-        if (!sum_plain(e->left[a]) && !(sum_is_constant(e->left[a]) && e->out->extent[a] == 1))
-            return false;
-    }
-    if (plain != e->indices)
+    if (!equation_is_map(e) || f->pieces > 1 || f->kept || value->type != e->out->type)
         return false;
     if (value->op != OP_READ)
         return node_is_constant(value);
@@ -331,6 +323,8 @@ static bool same_indices(const Equation *e, const Equation *map, const Sum *cons
         return false;
     for (int a = 0; a < map->out->rank; a++) {
         const Index *index = sum_plain(subs[a]);
+        if (!sum_plain(map->left[a]))
+            continue;
         bool found = false;
         for (int i = 0; i < e->indices; i++)
             found = found || e->index[i] == index;
@@ -349,7 +343,7 @@ static const Node *joined(const Node *x, void *data)
         return x;
     const TensorFacts *f = tensor_facts(j->s, x->tensor);
     const Equation *map = f->reads == 1 && !f->kept ? tensor_map(j->s, x->tensor) : NULL;
-    if (!map || map == j->e || map->loop != j->e->loop || map->value->type != x->type ||
+    if (!map || map == j->e || !reads_same_step(j->e, map, x->sum) || map->value->type != x->type ||
         !same_indices(j->e, map, x->sum))
         return x;
     Substitution sub = map_substitution(map, x->sum);
@@ -385,8 +379,8 @@ void rule_inline_guards(Simplifier *s)
         const Node *x = e->value->arg[1];
         const TensorFacts *f = tensor_facts(s, x->tensor);
         const Equation *map = f->reads == 1 && !f->kept ? tensor_map(s, x->tensor) : NULL;
-        if (!map || map == e || map->loop != e->loop || !node_is_guard(map->value) || map->value->type != e->value->type ||
-            (node_is_costly(map->value) && map->indices < e->indices))
+        if (!map || map == e || !reads_same_step(e, map, x->sum) || !node_is_guard(map->value) ||
+            map->value->type != e->value->type || (node_is_costly(map->value) && map->indices < e->indices))
             continue;
         Substitution sub = map_substitution(map, x->sum);
         e->value = node_guard(e->value->arg[0], node_substitute(map->value, &sub));
