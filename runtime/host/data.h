@@ -1,0 +1,101 @@
+/* data.h: samples. A reader makes a Table: columns of equal length, in the type of the file. A Part is a table or a
+ * share of one (train, test). A Feed copies samples of a part into the batch buffers of a model.
+ *
+ *     data block --source.c--> Part of a Table (idx.c csv.c chars.c cifar.c npy.c) --feed.c--> batches
+ * SPDX-License-Identifier: 0BSD */
+#ifndef HOST_DATA_H
+#define HOST_DATA_H
+#include "host.h"
+
+typedef enum { CELL_U8, CELL_I32, CELL_F32, CELL_F64 } CellType;
+size_t cell_bytes(CellType type);
+
+typedef struct Column {
+    char *name, *file;
+    CellType type;
+    int rank, extent[DLN_MAX_RANK];              /* of one sample */
+    size_t elements;                             /* their product */
+    const void *cells;                           /* sample r begins at element r * elements */
+    void *owned;                                 /* freed with the column; NULL: somebody else's */
+    bool is_target;
+    const Names *classes;                        /* what the numbers stand for, or NULL */
+} Column;
+
+typedef struct Table {
+    uint64_t rows;
+    int columns;
+    Column *column;
+    size_t slide;                                /* text: training moves all samples by less than this many elements .. */
+    size_t room;                                 /* .. but the begin of none beyond this element */
+} Table;
+Column *table_add(Table *t, const char *name, const char *file, Problem *p);  /* a new column, else empty */
+const Column *table_find(const Table *t, const char *name);
+void table_free(Table *t);
+
+/* shuffle.c: an order of 0 .. count - 1 that is computed, not stored: place i holds element shuffle_place(i). */
+typedef struct Shuffle { uint64_t count, key; int bits; } Shuffle;
+Shuffle shuffle_new(uint64_t count, uint64_t seed, uint64_t stream);
+uint64_t shuffle_place(const Shuffle *s, uint64_t i);
+uint64_t shuffle_below(uint64_t seed, uint64_t stream, uint64_t bound);       /* one number in 0 .. bound - 1 */
+
+/* Readers. Each fills an empty table, which the caller frees in either case. */
+bool idx_read(const char *path, const char *field, Table *t, Problem *p);     /* adds a column; rows must agree */
+bool cifar_read(const char *path, Table *t, Problem *p);                      /* appends samples: image, label */
+
+typedef struct CsvSpec {
+    int header;                                  /* 1, 0, -1: look */
+    char separator;                              /* 0: look; ' ': any blanks */
+    const char *target;                          /* name or number from 0 (-1: the last); NULL: none */
+    int drops;
+    const char *const *drop;                     /* names or numbers */
+    int names;
+    const char *const *name;                     /* of all columns, where there is no header */
+    const char *target_field;                    /* the name of the target's field; NULL: the column's */
+} CsvSpec;
+bool csv_read(Bytes *text, const char *file, const CsvSpec *spec, bool wide, Names *classes, Table *t, Problem *p);
+/* Fields tokens and next: windows of `context` characters, ids by sorted order unless `alphabet` has names already. */
+bool chars_read(const Bytes *text, const char *file, int context, Names *alphabet, Table *t, Problem *p);
+bool chars_split(const Table *all, double from, double to, Table *part, Problem *p);   /* shares the characters of all */
+
+/* source.c: the data block. */
+typedef struct Part {
+    char *name;
+    const Table *table;
+    const struct Part *of;                       /* rows are those of this part, in `order`, from `first` on; NULL: the table's */
+    Shuffle order;
+    uint64_t first, rows;
+    Table *own;
+} Part;
+uint64_t part_row(const Part *part, uint64_t i); /* the row in the table */
+
+typedef struct NamedNames { char *field; Names names; } NamedNames;
+typedef struct Data {
+    const dln_model *model;
+    const char *folder;
+    Part **part; int parts; size_t part_room;
+    NamedNames **classes; int class_fields; size_t class_room;   /* names of classes and characters, by field */
+    int depth;
+} Data;
+void data_begin(Data *d, const dln_model *m, const char *folder);
+const Part *data_part(Data *d, const char *name, Problem *p);    /* read when first asked for */
+Names *data_classes(Data *d, const char *field, Problem *p);     /* those of a field, made empty */
+const Names *data_class_names(const Data *d, const char *field); /* NULL: it has none */
+const dln_value *value_find(const dln_value *values, int count, const char *key);
+/* A part from a file that is named on the command line (predict --input). */
+const Part *data_input(Data *d, const char *path, Problem *p);
+void data_end(Data *d);
+
+/* feed.c: batches. */
+typedef struct Feed {
+    const dln_model *model;
+    const Part *part;
+    uint64_t rows;                               /* used of the part */
+    const Column **column;                       /* for each field; NULL: not fed (targets when predicting) */
+    void **buffer;                               /* for each field: batch samples */
+    const void **fields;                         /* what model->step takes */
+} Feed;
+bool feed_open(Feed *f, const dln_model *m, const Part *part, bool targets, Problem *p);
+void feed_gather(Feed *f, const Shuffle *order, size_t shift, uint64_t first, int n);  /* order NULL: as they stand */
+void feed_close(Feed *f);
+const char *shape_words(int rank, const int *extent, char *words, size_t room);          /* "[28, 28, 1]" */
+#endif

@@ -1,0 +1,125 @@
+/* run.h: what the commands share: options, the instance of the model, weights, progress and logs.
+ *
+ *     main.c: options.c -> Run -> train.c | eval.c | predict.c | info.c | checkpoint.c (export)
+ * SPDX-License-Identifier: 0BSD */
+#ifndef HOST_RUN_H
+#define HOST_RUN_H
+#include "data.h"
+
+/* options.c */
+typedef enum { COMMAND_NONE, COMMAND_HELP, COMMAND_VERSION, COMMAND_TRAIN, COMMAND_EVAL, COMMAND_PREDICT, COMMAND_INFO, COMMAND_EXPORT } Command;
+typedef enum { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE } ProgressKind;
+typedef struct Options {
+    Command command;
+    int64_t epochs, steps, batch, seed, threads, limit;          /* -1: not given */
+    const char *folder, *weights, *log, *input, *output, *part;
+    ProgressKind progress;
+    bool quiet, resume, save, has_validate, validate;
+    double *setting;                                             /* for each of the model; NAN: not given */
+} Options;
+bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem *p);
+void options_help(FILE *to, const dln_model *m, const char *program);
+void options_free(Options *o);
+
+/* instance.c: the model's memory. */
+typedef struct Run {
+    const dln_model *model;
+    Options options;
+    Data data;
+    void *object, *memory;
+    double *values;                              /* room for a report */
+    int value_count;
+    char *weights;                               /* the file */
+} Run;
+bool run_begin(Run *r, const dln_model *m, Problem *p);          /* keeps r->options */
+bool run_init(Run *r, uint64_t seed, Problem *p);                /* memory, parameters, settings of the command line */
+bool run_check(const Run *r, int status, const char *what, Problem *p);
+int run_batch(const Run *r);                     /* samples a call: --batch, or what the model was compiled for */
+size_t tensor_elements(const dln_tensor *t);
+bool tensor_get(const Run *r, int tensor, void **values, Problem *p);    /* as the model has them; grows *values as needed */
+int metric_place(const dln_model *m, const char *name);          /* in a report, by name; -1: no such */
+const char *metric_label(const dln_metric *metric, char *label, size_t room);   /* without its arguments */
+void clock_set(const Run *r, const char *name, double value);    /* nothing, if the model does not read it */
+void run_end(Run *r);
+
+/* safetensors.c: the format alone. */
+typedef struct StoredTensor { const char *name; bool twice; int rank; int64_t extent[DLN_MAX_RANK]; uint64_t begin, end; } StoredTensor;   /* twice: F64 */
+typedef struct StoredFile {
+    int fd;
+    char *path, *header;
+    uint64_t data_begin;                         /* in the file */
+    int tensors; StoredTensor *tensor;
+    struct json_t *json;
+} StoredFile;
+bool stored_open(StoredFile *f, const char *path, Problem *p);   /* checks all of the file's structure */
+const char *stored_note(const StoredFile *f, const char *key);   /* a text of __metadata__, or NULL */
+const StoredTensor *stored_find(const StoredFile *f, const char *name);
+bool stored_values(const StoredFile *f, const StoredTensor *t, bool twice, void *values, Problem *p);   /* converts */
+void stored_close(StoredFile *f);
+/* Header first, then the values in the order of the tensors; `values` is asked for each. */
+typedef bool StoredSource(void *context, int tensor, const void **values, Problem *p);
+bool stored_write(const char *path, int tensors, const StoredTensor *tensor, int notes, const char *const (*note)[2],
+                  StoredSource *values, void *context, Problem *p);
+
+/* checkpoint.c: a model in a file. */
+typedef struct Progress {                        /* where training stands; all of it is in a checkpoint */
+    int64_t epoch, batch_in_epoch;               /* the next step to be done */
+    int64_t step, waited;                        /* steps done; rounds since the monitored metric was best */
+    int64_t batch;                               /* samples a step */
+    uint64_t rows;                               /* of the training data */
+    double best, watched;                        /* the best yet for checkpoint = best(..), for early_stop; NAN: none */
+    double *last;                                /* the newest clocks, one for each of the model */
+} Progress;
+typedef enum { KEEP_ALL, KEEP_WEIGHTS } KeepKind;
+bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed, KeepKind keep, Problem *p);
+bool checkpoint_load(Run *r, const char *path, Progress *at, uint64_t *seed, Problem *p);   /* at NULL: weights alone will do */
+bool checkpoint_classes(Run *r, const char *path, Problem *p);   /* names of classes into the data, before they are read */
+
+/* progress.c: what a person sees; on stderr. Figures at the end go to stdout. */
+typedef struct Display {
+    const dln_model *model;
+    ProgressKind kind;
+    bool quiet;
+    double begun, drawn;                         /* seconds */
+    int64_t round, rounds, steps;                /* of this round */
+    bool in_steps;                               /* rounds are shares of `steps`, not epochs */
+    bool line_open;
+} Display;
+double seconds_now(void);
+void display_begin(Display *d, const Run *r, bool in_steps, int64_t rounds);
+void display_round(Display *d, int64_t round, int64_t steps);    /* round counts from 1 */
+bool display_due(const Display *d);                              /* is a redraw worth a report? */
+void display_step(Display *d, int64_t done, const double *values);
+void display_round_end(Display *d, int64_t done, const double *values, const double *validation);
+void display_break(Display *d);                                  /* ends a line that is still being redrawn */
+void display_figures(const Display *d, const char *part, const double *values);     /* Test loss: .. */
+
+/* log.c: --log */
+typedef struct Log { FILE *file; const dln_model *model; bool json, validated; char *path; } Log;
+bool log_open(Log *l, const char *path, const dln_model *m, bool validated, bool append, Problem *p);
+bool log_round(Log *l, int64_t epoch, int64_t iteration, double seconds, const double *values, const double *validation, Problem *p);
+bool log_close(Log *l, Problem *p);
+void write_record(Writer *w, const dln_model *m, const double *values, const char *prefix, bool json);
+
+/* policy.c: early_stop and checkpoint of the train block. */
+typedef struct Monitor { const char *name; int place; bool validation, rises; double least; } Monitor;  /* place in a report */
+typedef struct Policy {
+    bool stops; int64_t patience; Monitor stop;  /* early_stop = patience(k, monitor = val_loss) */
+    bool keeps_best, keeps_last; int64_t every; Monitor best;    /* checkpoint = best(val_accuracy) | last | every(n) */
+} Policy;
+bool policy_read(Policy *policy, const dln_model *m, bool validated, Problem *p);
+bool monitor_better(const Monitor *monitor, double value, double best);      /* best NAN: none yet */
+
+/* The commands: exit codes; 0 with nothing to say. */
+int train_command(Run *r, Problem *p);
+int eval_command(Run *r, Problem *p);
+int predict_command(Run *r, Problem *p);
+int info_command(Run *r, Problem *p);
+int export_command(Run *r, Problem *p);
+/* eval.c: mean metrics of a feed into values. */
+bool evaluate_feed(Run *r, Feed *f, double *values, Problem *p);
+const char *part_chosen(const Run *r);
+int classes_predicted(const dln_model *m, int *field);   /* how many classes the only output chooses among, and the target
+                                                            it is compared with; 0: it does not */
+int class_of(const dln_model *m, const void *output, size_t sample, int width);         /* the largest, or more than 1/2 */
+#endif
