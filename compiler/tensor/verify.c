@@ -3,7 +3,8 @@
  * Form       every index is in the equation's lists, once; left sums are affine and inside; the equations of a tensor
  *            cover each of its places once; types meet; tests are over the equation's own indices.
  * Order      a tensor is read after its equations, or in their loop at an earlier step; loops stand together.
- * Batch      the batch index subscripts the first axis of batch tensors, alone and with factor 1, and nothing else.
+ * Batch      the batch index subscripts the first axis of batch tensors, alone and with factor 1, and no other axis; it
+ *            stands in no floor, mod or test of a range. (In a comparison or as a number it may stand.)
  * Reads      proved inside by the ranges of indices or by the tests round them; a read that is not proved is no bug:
  *            equation_unproved() names it, and the C text holds it within its axis. */
 #include "tensor/program.h"
@@ -110,10 +111,6 @@ static void check_node(const Node *e, void *data)
     case OP_FLOOR_DIV: case OP_MOD: case OP_EXACT: case OP_IN:
         if (sum_has_batch(e->sum[0]))
             fail(c, "the batch index in %s", node_text(e));
-        break;
-    case OP_INT:
-        if (sum_has_batch(e->sum[0]) && !sum_plain(e->sum[0]))
-            fail(c, "the batch index does not stand alone in %s", node_text(e));
         break;
     default: break;
     }
