@@ -8,33 +8,41 @@
 #include "kernel/kernel.h"
 #include <stdio.h>
 
-/* header: the name that model.c includes, "mlp.h"; NULL: the declarations stand in model.c itself, h stays empty. */
-void emit_source(const Plan *plan, const char *header, Text *c, Text *h);
+/* model.c and model.h; the first includes the second as "PREFIX.h", which main.c replaces by the name of the output. */
+void emit_source(const Plan *plan, Text *c, Text *h);
 void emit_summary(const Model *m, const Plan *plan, FILE *to);   /* --summary: layers, shapes, parameters, memory, operations; plan may be NULL */
 void emit_dot(const Model *m, FILE *to);                         /* --emit=dot: the layers as a graph */
 
 extern const struct LibraryFile core_files[];                    /* runtime/core/(name).h; ends with a NULL name */
 
 /* ---- between the files of this folder ---- */
+typedef LIST(Output) Outputs;
 typedef struct Emission {
     const Plan *plan;
     const Model *model;
     const char *prefix, *upper;                  /* mlp, MLP */
     const char *real;                            /* float, double */
     bool trains;                                 /* there is a step */
+    const Outputs *outputs;                      /* of predict, as its simplified program has them */
 } Emission;
 
 void summary_text(const Model *m, const Plan *plan, Text *to);
 void head_text(const Emission *e, const CoreUse *use, Text *to);
-void header_text(const Emission *e, Text *to);   /* the declarations, without guard */
+void header_text(const Emission *e, Text *to);
 void api_text(const Emission *e, Text *to);
 void host_text(const Emission *e, Text *to);
+
+/* template.c */
+void template_add(const Emission *e, Text *to, const char *text);        /* @p mlp, @P MLP, @r float */
+void text_add_literal(Text *to, const char *s);                  /* "s" */
+void text_add_comment(Text *to, const char *s);
 
 /* What a call takes: the inputs, and for step and evaluate the targets, as C parameters "const float *image, ". */
 typedef LIST(Tensor *) Fields;
 Fields program_fields(const Emission *e, const Program *p);      /* inputs, then targets if p is step or evaluate */
 void fields_parameters(const Emission *e, const Fields *f, Text *to);
 const char *parameter_name(const Emission *e, const Tensor *t);  /* its C name, but for m, n, loss .. */
+int64_t sample_size(const Tensor *t);            /* elements of one sample, or of a tensor without batch */
 const char *element_type(const Emission *e, const Tensor *t);    /* float, double, int32_t, uint8_t */
 
 /* Field values that a gather reads as a place, without `else`: low <= value < high. */
@@ -45,5 +53,8 @@ FieldRanges field_ranges(const Program *p);
 /* kept tensors, then totals: the numbering of P_get, P_put and P_tensors */
 int  kept_count(const Emission *e);
 const Tensor *kept_tensor(const Emission *e, int i);
+int64_t state_bytes(const Emission *e);          /* of an exported state */
+int  metric_values(const Model *m);              /* numbers of all metrics */
+const char *output_name(const Emission *e, int i);               /* the C name of predict's i-th output */
 bool kept_in_inference(const Emission *e, const Tensor *t);      /* lies in the memory that an instance for inference has */
 #endif

@@ -1,0 +1,172 @@
+/* file.c: model.c, section by section in the order in which it is read:
+ *     what it is (head.c), the header, the core that it uses, one call's data (struct run),
+ *     the kernels of each program with the function that runs them, the public calls (api.c), the host's section (host.c). */
+#include "emit/emit.h"
+#include <ctype.h>
+#include <string.h>
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+/* Whether the core defines or uses the name as a whole word of its code. */
+static bool core_has(const char *name)
+{
+    size_t length = strlen(name);
+    for (const struct LibraryFile *f = core_files; f->name; f++) {
+        bool comment = false;
+        for (const char *at = f->text; *at; at++) {
+            if (!comment && at[0] == '/' && at[1] == '*') comment = true;
+            if (comment && at[0] == '*' && at[1] == '/') comment = false;
+            bool begins = at == f->text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_');
+            if (!comment && begins && !strncmp(at, name, length) && !isalnum((unsigned char)at[length]) && at[length] != '_')
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The prefix of public names: the user's, or the model's name, unless C or the core has that word for itself. */
+static const char *public_prefix(const Plan *plan)
+{
+    static const char *const words[] = {
+        "auto", "bool", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete", "do", "double",
+        "else", "enum", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long",
+        "main", "mutable", "namespace", "new", "operator", "or", "and", "not", "private", "protected", "public", "register",
+        "restrict", "return", "run", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw",
+        "true", "try", "tensors", "place", "places", "typedef", "typename", "union", "unsigned", "using", "virtual", "void",
+        "volatile", "while", "xor", "memcpy", "memset", "NULL", "READY", "PASSES", "SETTINGS" };
+    const char *name = plan->options->prefix ? plan->options->prefix : plan->model->name;
+    bool taken = core_has(name);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) taken |= !strcmp(name, words[i]);
+    return taken ? format("%s_model", name) : name;
+}
+
+static const char *upper(const char *s)
+{
+    char *u = arena_copy(s, strlen(s) + 1);
+    for (char *at = u; *at; at++) *at = (char)toupper((unsigned char)*at);
+    return u;
+}
+
+/* ---- the core ---------------------------------------------------------------------------------------------------- */
+/* One header of the core without its guard and its includes of other headers, which stand above it here. */
+static void core_add(const char *name, Text *to)
+{
+    const struct LibraryFile *f = core_files;
+    while (f->name && strcmp(f->name, format("core/%s.h", name))) f++;
+    if (!f->name) bug("there is no core/%s.h", name);
+    text_addf(to, "\n/* ==== core: %s ==== */\n", name);
+    bool guard = false;
+    for (const char *at = f->text, *end = f->text + f->length; at < end;) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t n = stop ? (size_t)(stop - at) + 1 : (size_t)(end - at);
+        const char *line = format("%.*s", (int)n, at);
+        at += n;
+        if (!guard && !strncmp(line, "#ifndef DLN_", 12)) { guard = true; continue; }
+        if (!strncmp(line, "#define DLN_", 12) && strstr(line, "_H\n")) continue;
+        if (!strncmp(line, "#include", 8)) continue;
+        if (at >= end && !strncmp(line, "#endif", 6)) continue;
+        text_add(to, line);
+    }
+}
+
+static void core_text(const Emission *e, const CoreUse *use, Text *to)
+{
+    if (e->plan->options->wide_real) text_add(to, "#define DLN_REAL_DOUBLE 1\n");
+    core_add("vec", to);
+    if (use->math || use->random) core_add("wide", to);
+    if (use->math) core_add("dln_math", to);
+    if (use->random) { core_add("rng", to); core_add("random", to); }
+    if (use->contract) core_add("tile", to);
+    if (use->scatter) core_add("scatter", to);
+}
+
+/* ---- one call ---------------------------------------------------------------------------------------------------- */
+static void run_pointer(const Emission *e, const Tensor *t, bool given, Text *to)
+{
+    const Storage *s = plan_storage(e->plan, t);
+    const char *type = t->type == TYPE_FLOAT && s->element == 8 ? "double" : element_type(e, t);
+    text_addf(to, "    %s%s *%s;\n", given ? "const " : "", type, c_name(e->plan, t));
+}
+
+static void run_struct(const Emission *e, Text *to)
+{
+    const Model *m = e->model;
+    text_add(to, "\n/* ---- one call: the memory, the batch, the caller's arrays, the numbers of the run ---- */\n");
+    template_add(e, to, "struct run {\n    real *memory;\n    const @p *model;\n    int n;                 /* samples in this batch */\n");
+    for (int i = 0; i < m->inputs.count; i++) run_pointer(e, m->inputs.at[i], true, to);
+    for (int i = 0; i < m->targets.count; i++) run_pointer(e, m->targets.at[i], true, to);
+    LIST(const Tensor *) done = {0};
+    for (int k = 0; k < e->plan->programs.count; k++) {
+        const Program *p = e->plan->programs.at[k].program;
+        for (int i = 0; i < p->outputs.count; i++) {
+            const Tensor *t = p->outputs.at[i].value;
+            bool again = t->role == ROLE_INPUT || plan_storage(e->plan, t)->place != PLACE_CALLER;
+            for (int j = 0; j < done.count; j++) again |= done.at[j] == t;
+            if (again) continue;
+            PUSH(done, t);
+            run_pointer(e, t, false, to);
+        }
+    }
+    text_add(to, "    uint64_t seed, iteration;\n");
+    for (int i = 0; i < m->settings.count; i++) text_addf(to, "    real %s;\n", c_name(e->plan, m->settings.at[i]));
+    for (int i = 0; i < m->clocks.count; i++) text_addf(to, "    real %s;\n", c_name(e->plan, m->clocks.at[i]));
+    template_add(e, to, "};\n"
+        "static struct run run_of(const @p *m, int n, uint64_t iteration) {\n"
+        "    struct run run = {0};\n"
+        "    run.memory = (real *)(void *)m->memory;\n"
+        "    run.model = m;\n"
+        "    run.n = n;\n"
+        "    run.seed = m->seed;\n"
+        "    run.iteration = iteration;\n");
+    for (int i = 0; i < m->settings.count; i++)
+        text_addf(to, "    run.%s = (real)m->setting[%d];\n", c_name(e->plan, m->settings.at[i]), i);
+    for (int i = 0; i < m->clocks.count; i++) {
+        const Tensor *t = m->clocks.at[i];
+        if (!strcmp(t->name, "iteration")) text_addf(to, "    run.%s = (real)iteration;\n", c_name(e->plan, t));
+        else text_addf(to, "    run.%s = (real)m->clock[%d];\n", c_name(e->plan, t), i);
+    }
+    text_add(to, "    return run;\n}\n");
+}
+
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
+static void program_text(const Emission *e, const ProgramPlan *p, const char *kernels, Text *to)
+{
+    text_addf(to, "\n/* ==== %s: ", p->program->name);
+    text_add(to, strcmp(p->program->name, "step") ? "" : "forward, backward, optimizer; ");
+    text_addf(to, "%d kernel%s in %d phase%s", p->kernels.count, p->kernels.count == 1 ? "" : "s", p->phases, p->phases == 1 ? "" : "s");
+    if (p->flops >= 1e4) text_addf(to, ", %.4g Mflop and %.4g MB moved for a full batch", p->flops * 1e-6, p->bytes_moved * 1e-6);
+    text_addf(to, " ==== */\n%s", kernels);
+    text_addf(to, "static void run_%s(const struct run *run) {\n    (void)run;\n    OMP_PARALLEL\n    {\n", p->program->name);
+    emit_calls(e->plan, p, to);
+    text_add(to, "    }\n}\n");
+}
+
+void emit_source(const Plan *plan, Text *c, Text *h)
+{
+    Emission e = { .plan = plan, .model = plan->model, .trains = plan->model->step != NULL };
+    static const Outputs none;
+    Outputs outputs = none;
+    if (e.model->predict)
+        for (int i = 0; i < e.model->predict->outputs.count; i++) PUSH(outputs, e.model->predict->outputs.at[i]);
+    e.outputs = &outputs;
+    e.real = plan->options->wide_real ? "double" : "float";
+    e.prefix = public_prefix(plan);
+    e.upper = upper(e.prefix);
+
+    CoreUse use = {0};
+    const char **kernels = NEW_ARRAY(const char *, plan->programs.count + 1);
+    for (int i = 0; i < plan->programs.count; i++) {
+        Text t = {0};
+        emit_kernels(plan, &plan->programs.at[i], &t, &use);
+        kernels[i] = text_string(&t);
+    }
+    head_text(&e, &use, c);
+    text_addf(c, "#include \"%s.h\"\n#include <string.h>\n", plan->options->prefix ? plan->options->prefix : plan->model->name);
+    if (use.blas) text_add(c, "#include <cblas.h>\n");
+    core_text(&e, &use, c);
+    run_struct(&e, c);
+    for (int i = 0; i < plan->programs.count; i++) program_text(&e, &plan->programs.at[i], kernels[i], c);
+    text_add(c, "\n");
+    api_text(&e, c);
+    host_text(&e, c);
+    header_text(&e, h);
+}

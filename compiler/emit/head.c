@@ -1,0 +1,176 @@
+/* head.c: what a model is, for people: the table of layers as Keras prints it, memory and operations; the comment that
+ * opens model.c with it; the layers as a graph. */
+#include "emit/emit.h"
+#include <inttypes.h>
+#include <string.h>
+
+static const char *shape_text(const Tensor *t)
+{
+    Text s = {0};
+    if (!t) return "";
+    text_add(&s, "[");
+    for (int i = t->batch; i < t->rank; i++) text_addf(&s, "%s%d", i > t->batch ? ", " : "", t->extent[i]);
+    text_add(&s, "]");
+    return text_string(&s);
+}
+
+static const char *bytes_text(int64_t n)
+{
+    if (n < 10000) return format("%" PRId64 " bytes", n);
+    return n < 10000000 ? format("%.1f KB", (double)n / 1e3) : format("%.1f MB", (double)n / 1e6);
+}
+
+static const char *count_text(double n)
+{
+    return n < 1e5 ? format("%.0f", n) : n < 1e8 ? format("%.2f M", n * 1e-6) : format("%.2f G", n * 1e-9);
+}
+
+static void layer_row(int widths[3], const char *layer, const char *definition, const char *shape, const char *params, Text *to)
+{
+    text_addf(to, "%-*s  %-*s  %-*s  %12s\n", widths[0], layer, widths[1], definition, widths[2], shape, params);
+}
+
+static void layers(const Model *m, Text *to)
+{
+    int widths[3] = { 5, 5, 6 };
+    for (int i = 0; i < m->inputs.count + m->layers.count; i++) {
+        bool input = i < m->inputs.count;
+        const Layer *l = input ? NULL : &m->layers.at[i - m->inputs.count];
+        if (l && l->depth) continue;
+        const Tensor *t = input ? m->inputs.at[i] : l->out;
+        int lengths[3] = { (int)strlen(input ? t->name : l->path), (int)strlen(input ? "input" : l->definition), (int)strlen(shape_text(t)) };
+        for (int k = 0; k < 3; k++) if (lengths[k] > widths[k]) widths[k] = lengths[k];
+    }
+    layer_row(widths, "layer", "kind", "output", "parameters", to);
+    for (int i = 0; i < m->inputs.count; i++)
+        layer_row(widths, m->inputs.at[i]->name, "input", shape_text(m->inputs.at[i]), "", to);
+    for (int i = 0; i < m->layers.count; i++) {
+        const Layer *l = &m->layers.at[i];
+        if (!l->depth) layer_row(widths, l->path, l->definition, shape_text(l->out), format("%" PRId64, l->parameters), to);
+    }
+    int64_t trained = 0, frozen = 0, states = 0;
+    for (int i = 0; i < m->kept.count; i++) {
+        const Tensor *t = m->kept.at[i];
+        *(t->role == ROLE_STATE ? &states : t->frozen ? &frozen : &trained) += tensor_size(t);
+    }
+    text_addf(to, "parameters: %" PRId64 " (%" PRId64 " trained, %" PRId64 " frozen); states, the optimizer's included: %" PRId64 "\n",
+              trained + frozen, trained, frozen, states);
+}
+
+static void costs(const Plan *plan, Text *to)
+{
+    const Model *m = plan->model;
+    text_addf(to, "memory, batch %d: ", m->batch);
+    if (m->step) text_addf(to, "%s to train (%s kept, %s for one step), ", bytes_text(plan->train_bytes), bytes_text(plan->kept_bytes),
+                           bytes_text(plan->train_bytes - plan->kept_bytes));
+    text_addf(to, "%s to predict, of which %s weights\n", bytes_text(plan->infer_bytes), bytes_text(plan->weight_bytes));
+    const Program *programs[] = { m->step, m->predict };
+    for (int i = 0; i < 2; i++) {
+        if (!programs[i]) continue;
+        const ProgramPlan *p = plan_program(plan, programs[i]);
+        if (p) text_addf(to, "%s: %s floating-point operations, %s moved, %d kernels in %d phases\n", programs[i]->name, count_text(p->flops),
+                         bytes_text((int64_t)p->bytes_moved), p->kernels.count, p->phases);
+    }
+}
+
+void summary_text(const Model *m, const Plan *plan, Text *to)
+{
+    text_addf(to, "model %s\n", m->name);
+    layers(m, to);
+    if (plan) costs(plan, to);
+}
+
+void emit_summary(const Model *m, const Plan *plan, FILE *to)
+{
+    Text t = {0};
+    summary_text(m, plan, &t);
+    fputs(text_string(&t), to);
+}
+
+/* The comment at the top of model.c. It depends on nothing but the source, the options and dlnc: no date, no path. */
+void head_text(const Emission *e, const CoreUse *use, Text *to)
+{
+    const Model *m = e->model;
+    const EmitOptions *o = e->plan->options;
+    Text summary = {0};
+    text_addf(to, "/* %s: %s the network `%s`", e->prefix, e->trains ? "trains, evaluates and runs" : "runs", m->name);
+    text_add(to, ". Made by dlnc ");
+    text_add_comment(to, o->version ? o->version : "");
+    text_add(to, " from ");
+    text_add_comment(to, m->file);
+    text_add(to, ".\n * options: ");
+    text_add_comment(to, o->options && *o->options ? o->options : "none");
+    text_addf(to, "\n * SHA-256 of the source: %s\n *\n", m->sha256);
+    text_add(to, " * Build it with your program:\n"
+                 " *     cc -O3 -march=native -ffp-contract=off -fno-math-errno -fopenmp -c FILE.c\n"
+                 " * (no -fopenmp: one thread; -DDLN_PORTABLE: ISO C99 for any compiler, slower, the same bits),\n"
+                 " * or as a program of its own, which reads data, trains, evaluates and predicts:\n"
+                 " *     cc -O3 -march=native -ffp-contract=off -fno-math-errno -fopenmp -DDLN_MAIN -I DLN FILE.c DLN/libdln.a -lz -ljansson -lm\n"
+                 " * where DLN is the folder of dln.h and libdln.a, which come with dlnc.\n");
+    if (use->blas) text_add(to, " * It calls cblas_sgemm: add -lopenblas, or another BLAS.\n");
+    text_add(to, " *\n");
+    summary_text(m, e->plan, &summary);
+    for (const char *at = text_string(&summary); *at;) {
+        const char *end = strchr(at, '\n');
+        text_add(to, " * ");
+        text_add_comment(to, format("%.*s", (int)(end - at), at));
+        text_add(to, "\n");
+        at = end + 1;
+    }
+    text_add(to, " *\n * How to read it: a kernel is a function that computes a few tensors together; above it stand its equations and\n"
+                 " * the line of the source. Kernels of one phase may run at the same time; between phases stands a barrier.\n"
+                 " * SPDX-License-Identifier: 0BSD */\n");
+}
+
+/* ---- --emit=dot -------------------------------------------------------------------------------------------------- */
+typedef struct Search { const Program *p; const Model *m; int from; bool *seen; FILE *to; } Search;
+
+static int layer_of(const Model *m, const Tensor *t)
+{
+    for (int i = 0; i < m->layers.count; i++) if (!m->layers.at[i].depth && m->layers.at[i].out == t) return i;
+    return -1;
+}
+
+static void edges_from(Search *s, const Tensor *t, const Tensor *to_layer);
+static void read_visit(const Node *e, void *data)
+{
+    struct { Search *s; const Tensor *layer; } *d = data;
+    if (e->op == OP_READ) edges_from(d->s, e->tensor, d->layer);
+}
+
+/* The layers and inputs from which t is made, up to the nearest ones, as edges into the layer. */
+static void edges_from(Search *s, const Tensor *t, const Tensor *to_layer)
+{
+    int self = layer_of(s->m, to_layer), k = layer_of(s->m, t);
+    if (t != to_layer && (k >= 0 || t->role == ROLE_INPUT)) {
+        if (k >= 0) fprintf(s->to, "    l%d -> l%d;\n", k, self);
+        else fprintf(s->to, "    \"%s\" -> l%d;\n", t->name, self);
+        return;
+    }
+    for (int i = 0; i < s->p->equations.count; i++) {
+        const Equation *q = s->p->equations.at[i];
+        if (q->out != t || s->seen[i]) continue;
+        s->seen[i] = true;
+        struct { Search *s; const Tensor *layer; } d = { s, to_layer };
+        node_visit(q->value, read_visit, &d);
+        if (q->test) node_visit(q->test, read_visit, &d);
+    }
+}
+
+void emit_dot(const Model *m, FILE *to)
+{
+    const Program *p = m->step ? m->step : m->predict;
+    fprintf(to, "digraph %s {\n    rankdir = TB;\n    node [shape = box, fontname = \"sans-serif\"];\n", m->name);
+    for (int i = 0; i < m->inputs.count; i++)
+        fprintf(to, "    \"%s\" [label = \"%s\\n%s\", shape = ellipse];\n", m->inputs.at[i]->name, m->inputs.at[i]->name, shape_text(m->inputs.at[i]));
+    for (int i = 0; i < m->layers.count; i++) {
+        const Layer *l = &m->layers.at[i];
+        if (!l->depth) fprintf(to, "    l%d [label = \"%s: %s\\n%s\"];\n", i, l->path, l->definition, shape_text(l->out));
+    }
+    for (int i = 0; p && i < m->layers.count; i++) {
+        if (m->layers.at[i].depth || !m->layers.at[i].out) continue;
+        Search s = { .p = p, .m = m, .to = to, .seen = NEW_ARRAY(bool, p->equations.count + 1) };
+        edges_from(&s, m->layers.at[i].out, m->layers.at[i].out);
+    }
+    fprintf(to, "}\n");
+}
