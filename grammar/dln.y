@@ -99,7 +99,7 @@ static Word reserved(const char *text, Place at) { return (Word){ intern(text), 
 %type <choice> choice
 %type <block> block
 %type <foreign> foreign
-%type <kind> kind
+%type <kind> kind every
 %type <definition> head
 
 %right '?' ELSE             /* x[t-1] else c ? a : b;  c ? a : x[t-1] else b */
@@ -113,7 +113,8 @@ static Word reserved(const char *text, Place at) { return (Word){ intern(text), 
 %precedence NEGATIVE
 %right '^'
 %%
-file:   opt_sep | opt_sep items opt_sep ;
+/* A list begins right behind what opens it, so that an error in its first element is caught there. */
+file:   %empty | items opt_sep ;
 items:  item | items sep item ;
 opt_sep: %empty | sep ;
 sep:    SEP                                     { yyerrok; } ;
@@ -133,9 +134,9 @@ item:   IMPORT STRING                           { item_simple(scan, ITEM_IMPORT,
 head:   kind NAME '(' params ')'                { $$ = definition_new($1, false, (Word){ $2, @2 }, $4, false); }
     |   kind NAME '(' param_list ',' ELLIPSIS ')'
                                                 { $$ = definition_new($1, false, (Word){ $2, @2 }, $4, true); }
-    |   EVERY kind '(' params ')'               { $2.doc = $1; $$ = definition_new($2, true, (Word){ NULL, span(@1, @2) }, $4, false); }
-    |   EVERY kind '(' param_list ',' ELLIPSIS ')'
-                                                { $2.doc = $1; $$ = definition_new($2, true, (Word){ NULL, span(@1, @2) }, $4, true); } ;
+    |   every '(' params ')'                    { $$ = definition_new($1, true, (Word){ NULL, @1 }, $3, false); }
+    |   every '(' param_list ',' ELLIPSIS ')'   { $$ = definition_new($1, true, (Word){ NULL, @1 }, $3, true); } ;
+every:  EVERY kind                              { $$ = $2; $$.doc = $1; } ;
 kind:   DEF                                     { $$ = (Kind){ KIND_DEF, $1, @1 }; }
     |   LOSS                                    { $$ = (Kind){ KIND_LOSS, $1, @1 }; }
     |   METRIC                                  { $$ = (Kind){ KIND_METRIC, $1, @1 }; }
@@ -149,7 +150,7 @@ param_list:
         param                                   { $$ = params_add(NULL, $1); }
     |   param_list ',' param                    { $$ = params_add($1, $3); } ;
 param:  key default                             { $$ = param_new($1, NULL, NULL, $2); }
-    |   key '[' indices ']' default             { $$ = param_new($1, $3, NULL, $5); }      /* a tensor with named axes */
+    |   key '[' indices ']' default             { $$ = param_new($1, $3, NULL, $5); }   /* a tensor with named axes */
     |   key ':' type default                    { $$ = param_new($1, NULL, $3, $4); } ;
 default: %empty                                 { $$ = NULL; }
     |   '=' expr                                { $$ = $2; } ;
@@ -170,13 +171,13 @@ type_name:
 
 /* data and train: keys and values */
 settings:
-        '{' opt_sep '}'                         { $$ = NULL; }
-    |   '{' opt_sep setting_list opt_sep '}'    { $$ = $3; } ;
+        '{' '}'                                 { $$ = NULL; }
+    |   '{' setting_list '}'                    { $$ = $2; } ;
 setting_list:
         setting                                 { $$ = settings_add(NULL, $1); }
     |   setting_list sep setting                { $$ = settings_add($1, $3); } ;
 setting:
-        setting_keys '=' flow                   { $$ = (Setting){ @1, { $1->names.at, $1->places.at, $1->names.count }, $3 }; }
+        setting_keys '=' flow                   { $$ = setting_new(@1, $1, $3); }
     |   error                                   { $$ = (Setting){ .at = @1 }; } ;
 setting_keys:
         setting_key                             { $$ = keys_add(NULL, $1); }
@@ -201,13 +202,13 @@ bindings:
 binding:
         key '=' expr                            { $$ = (Binding){ @1, $1.text, $3 }; } ;
 
-block:  '{' opt_sep '}'                         { $$ = block_new(@$, NULL); }
-    |   '{' opt_sep statements opt_sep '}'      { $$ = block_new(@$, $3); } ;
+block:  '{' '}'                                 { $$ = block_new(@$, NULL); }
+    |   '{' statements '}'                      { $$ = block_new(@$, $2); } ;
 statements:
         statement                               { $$ = statements_add(NULL, $1); }
     |   statements sep statement                { $$ = statements_add($1, $3); } ;
 statement:
-        INPUT NAME ':' type                     { $$ = statement_new(ST_INPUT, @$, $2, NULL, NULL); $$->type = type_of($4); }
+        INPUT NAME ':' type                     { $$ = statement_input(@$, $2, $4); }
     |   OUTPUT ref                              { $$ = statement_new(ST_OUTPUT, @$, NULL, $2, NULL); }
     |   OUTPUT ref '=' flow                     { $$ = statement_new(ST_OUTPUT, @$, NULL, $2, $4); }
     |   LAYER NAME '=' flow                     { $$ = statement_new(ST_LAYER, @$, $2, NULL, $4); }
@@ -215,18 +216,17 @@ statement:
     |   STATE ref '=' flow foreign              { $$ = statement_stored(ST_STATE, @$, $2, $4, $5); }
     |   TOTAL ref '=' flow                      { $$ = statement_new(ST_TOTAL, @$, NULL, $2, $4); }
     |   UPDATE ref '=' flow                     { $$ = statement_new(ST_UPDATE, @$, NULL, $2, $4); }
-    |   CONST bindings                          { $$ = statement_new(ST_CONST, @$, NULL, NULL, NULL);
-                                                  $$->bindings.at = $2->at; $$->bindings.count = $2->count; }
+    |   CONST bindings                          { $$ = statement_const(@$, $2); }
     |   PENALTY expr                            { $$ = statement_new(ST_PENALTY, @$, NULL, NULL, $2); }
     |   REQUIRE expr ',' STRING                 { $$ = statement_new(ST_REQUIRE, @$, NULL, NULL, $2); $$->text = $4; }
     |   DERIVATIVE NAME BY NAME '=' expr        { $$ = statement_new(ST_DERIVATIVE, @$, $2, NULL, $6); $$->other = $4; }
-    |   REPEAT expr block                       { $$ = statement_new(ST_REPEAT, span(@1, @2), NULL, NULL, $2); $$->body = $3; }
-    |   REPEAT expr AS NAME block               { $$ = statement_new(ST_REPEAT, span(@1, @4), $4, NULL, $2); $$->body = $5; }
+    |   REPEAT expr block                       { $$ = statement_block(ST_REPEAT, span(@1, @2), NULL, $2, $3); }
+    |   REPEAT expr AS NAME block               { $$ = statement_block(ST_REPEAT, span(@1, @4), $4, $2, $5); }
     |   choice                                  { $$ = $1.statement; }
-    |   SCAN NAME block                         { $$ = statement_new(ST_SCAN, span(@1, @2), $2, NULL, NULL); $$->body = $3; }
-    |   SCAN NAME IN expr block                 { $$ = statement_new(ST_SCAN, span(@1, @4), $2, NULL, $4); $$->body = $5; }
-    |   ref '=' flow                            { $$ = statement_new(ST_EQUATION, @$, NULL, $1, $3); }   /* or a name */
-    |   flow                                    { $$ = statement_new(ST_FLOW, @$, NULL, NULL, $1); }     /* layer or value */
+    |   SCAN NAME block                         { $$ = statement_block(ST_SCAN, span(@1, @2), $2, NULL, $3); }
+    |   SCAN NAME IN expr block                 { $$ = statement_block(ST_SCAN, span(@1, @4), $2, $4, $5); }
+    |   ref '=' flow                            { $$ = statement_new(ST_EQUATION, @$, NULL, $1, $3); }
+    |   flow                                    { $$ = statement_new(ST_FLOW, @$, NULL, NULL, $1); }   /* layer or value */
     |   error                                   { $$ = NULL; } ;
 /* what it is called, and how its axes lie, in a PyTorch file */
 foreign:
@@ -280,7 +280,7 @@ expr:   primary
 primary:
         NUMBER                                  { $$ = expr_number(@1, $1); }
     |   STRING                                  { $$ = expr_word(EXPR_STRING, @1, $1); }
-    |   CONSTANT                                { $$ = expr_word($1[0] == 't' ? EXPR_TRUE : $1[0] == 'f' ? EXPR_FALSE : EXPR_NONE, @1, $1); }
+    |   CONSTANT                                { $$ = expr_constant(@1, $1); }
     |   REDUCE                                  { $$ = expr_word(EXPR_NAME, @1, $1); }
     |   call
     |   ref
@@ -316,7 +316,8 @@ fused:  pack                                    { $$ = subscripts_add(NULL, $1);
     |   index ',' index                         { $$ = subscripts_add(subscripts_add(NULL, $1), $3); }
     |   fused_tail ;
 fused_tail:
-        index ',' index ',' index               { $$ = subscripts_add(subscripts_add(subscripts_add(NULL, $1), $3), $5); }
+        index ',' index ',' index               { $$ = subscripts_add(subscripts_add(NULL, $1), $3);
+                                                  subscripts_add($$, $5); }
     |   fused_tail ',' index                    { $$ = subscripts_add($1, $3); } ;
 %%
 static int dln_lex(DLN_STYPE *value, Place *at, Scan *scan)

@@ -93,6 +93,11 @@ Expr *expr_word(ExprKind kind, Place at, const char *name)
     return e;
 }
 
+Expr *expr_constant(Place at, const char *name)
+{
+    return expr_word(name[0] == 't' ? EXPR_TRUE : name[0] == 'f' ? EXPR_FALSE : EXPR_NONE, at, name);
+}
+
 Expr *expr_number(Place at, Number n)
 {
     Expr *e = expr_new(EXPR_NUMBER, at);
@@ -209,7 +214,7 @@ Expr *expr_paren(Place at, Expr *e)
 
 /* --- parameters, statements, items ------------------------------------------------------------------------------ */
 
-AstType type_of(const TypeList *list)
+static AstType type_of(const TypeList *list)
 {
     return list ? (AstType){ list->at, list->count } : (AstType){ NULL, 0 };
 }
@@ -224,6 +229,11 @@ Param param_new(Word name, const SubscriptList *axes, const TypeList *type, Expr
         if (p.has_axes) p.axes = p.type.at[i].subs;
     }
     return p;
+}
+
+Setting setting_new(Place at, const KeyList *keys, Expr *value)
+{
+    return (Setting){ at, { keys->names.at, keys->places.at, keys->names.count }, value };
 }
 
 Block block_new(Place at, const StatementList *list)
@@ -244,6 +254,28 @@ Statement *statement_new(StatementKind kind, Place at, const char *name, Expr *t
     s->name = name;
     s->target = target;
     s->value = value;
+    return s;
+}
+
+Statement *statement_input(Place at, const char *name, const TypeList *type)
+{
+    Statement *s = statement_new(ST_INPUT, at, name, NULL, NULL);
+    s->type = type_of(type);
+    return s;
+}
+
+Statement *statement_const(Place at, const BindingList *bindings)
+{
+    Statement *s = statement_new(ST_CONST, at, NULL, NULL, NULL);
+    s->bindings.at = bindings->at;
+    s->bindings.count = bindings->count;
+    return s;
+}
+
+Statement *statement_block(StatementKind kind, Place at, const char *name, Expr *value, Block body)
+{
+    Statement *s = statement_new(kind, at, name, NULL, value);
+    s->body = body;
     return s;
 }
 

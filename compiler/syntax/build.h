@@ -40,7 +40,8 @@ KeyList *keys_add(KeyList *list, Word key);
 Subscripts subscripts_of(const SubscriptList *list);             /* NULL: none */
 
 /* Expressions. Each sets the depth; one that would be too high is reported and replaced by a leaf. */
-Expr *expr_word(ExprKind kind, Place at, const char *name);      /* STRING, TRUE, FALSE, NONE, NAME */
+Expr *expr_word(ExprKind kind, Place at, const char *name);      /* STRING, NAME */
+Expr *expr_constant(Place at, const char *name);                 /* true, false, none */
 Expr *expr_number(Place at, Number n);
 Expr *expr_field(Scan *scan, Place at, Expr *left, Word name);
 Expr *expr_read(Scan *scan, Place at, Expr *left, const SubscriptList *subs);
@@ -56,9 +57,12 @@ Expr *expr_reduce(Scan *scan, Place at, Word name, const SubscriptList *subs, Ex
 Expr *expr_paren(Place at, Expr *e);
 
 Param param_new(Word name, const SubscriptList *axes, const TypeList *type, Expr *fallback);
-AstType type_of(const TypeList *list);
+Setting setting_new(Place at, const KeyList *keys, Expr *value);
 Block block_new(Place at, const StatementList *list);
 Statement *statement_new(StatementKind kind, Place at, const char *name, Expr *target, Expr *value);
+Statement *statement_input(Place at, const char *name, const TypeList *type);
+Statement *statement_const(Place at, const BindingList *bindings);
+Statement *statement_block(StatementKind kind, Place at, const char *name, Expr *value, Block body);
 Statement *statement_stored(StatementKind kind, Place at, Expr *target, Expr *value, Foreign foreign);
 Choice choice_new(Scan *scan, Place at, Expr *cond, Block body, const Block *otherwise, const Choice *next);
 Definition *definition_new(Kind kind, bool every, Word name, const ParamList *params, bool folds);

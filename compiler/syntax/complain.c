@@ -5,7 +5,7 @@
 
 typedef struct Error {
     Scan *scan;
-    Place at;
+    Place at;                    /* of the token */
     int got;
     const int *expected;
     int count;
@@ -20,9 +20,9 @@ static bool expects(const Error *e, int kind)
     return false;
 }
 
-static bool after_operand(const Error *e) { return expects(e, '+'); }
+static bool after_operand(const Error *e) { return expects(e, '+') || expects(e, ARROW); }
 static bool before_operand(const Error *e) { return expects(e, NUMBER); }
-static bool at_top(const Error *e) { return expects(e, MODEL) && expects(e, TRAIN) && !before_operand(e); }
+static bool at_top(const Error *e) { return expects(e, IMPORT); }
 static bool in_block(const Error *e) { return expects(e, OUTPUT) && before_operand(e); }      /* a statement begins */
 static bool is_word(int kind) { return kind == NAME || kind == REDUCE || kind == CONSTANT || token_is_keyword(kind); }
 static bool is_comparison(int kind)
@@ -62,12 +62,13 @@ static bool leading_minus(const Error *e)
 
 static bool unknown_item(const Error *e)
 {
-    static const char *const words[] = { "import", "const", "data", "train", "model", "def", "loss", "metric",
-        "optimizer", "schedule", "init", "every", "rewrite", "example" };
+    if (e->got == '}' && !e->scan->braces && expects(e, END)) {
+        error_at(e->at, "this '}' closes nothing");
+        return true;
+    }
     if (!at_top(e)) return false;
-    const char *near = e->got == NAME ? nearest(e->text, words, (int)(sizeof words / sizeof *words)) : NULL;
-    if (e->got == '}') error_at(e->at, "this '}' closes nothing");
-    else if (token_is_keyword(e->got)) error_at(e->at, "'%s' stands in a block { }, not at the top of the file", e->text);
+    const char *near = e->got == NAME ? item_word_near(e->text) : NULL;
+    if (token_is_keyword(e->got)) error_at(e->at, "'%s' stands in a block { }, not at the top of the file", e->text);
     else if (e->got == NAME || e->got == REDUCE) error_at(e->at, "'%s' begins nothing at the top of the file", e->text);
     else error_at(e->at, "%s cannot stand at the top of the file", got_name(e));
     if (near) help("did you mean '%s'?", near);
@@ -107,6 +108,8 @@ static bool reserved_name(const Error *e)
         error_at(e->at, "'%s' is a reduction and cannot be a name", e->text);
     else if (e->got == '=' && e->scan->before.kind == REDUCE && after_operand(e))
         error_at(e->scan->before.at, "'%s' is a reduction and cannot be a name", before_text(e));
+    else if (e->got == '=' && token_is_keyword(e->scan->before.kind) && expects(e, NAME))
+        error_at(e->scan->before.at, "'%s' is a word of the language and cannot be a name", before_text(e));
     else return false;
     return true;
 }
@@ -115,12 +118,19 @@ static bool assignment(const Error *e)
 {
     if (e->got != '=' || !after_operand(e)) return false;
     int first = e->scan->first.kind;
+    const Token *before = &e->scan->before, *before2 = &e->scan->before2;
+    if (before->newline && token_needs_operand(before2->kind) && before2->kind != SEP && before2->kind != '{') {
+        Place at = before2->at;                  /* y =
+                                                    z = 3 */
+        error_at(at, "expected a value after '%s'", token_text(before2));
+        return true;
+    }
     if (e->scan->before.kind == '=') {
         error_at(e->at, "expected a value before '='");
     } else if (e->in && e->in->kind == '[') {
         error_at(e->at, "'=' cannot stand between [ ]");
         help("arguments stand in ( ), indices in [ ]; a comparison is '=='");
-    } else if (e->in || first == IF || first == REQUIRE || first == REPEAT || first == PENALTY) {
+    } else if (e->in || first == IF || first == REQUIRE || first == REPEAT || first == PENALTY || first == EXAMPLE) {
         error_at(e->at, "'=' gives a name its value; a comparison is '=='");
     } else {
         error_at(e->at, "only a name, or a name with [indices], can stand before '='");
@@ -142,6 +152,7 @@ static bool foreign_operator(const Error *e)
     int before = e->scan->before.kind;
     bool adjacent = e->scan->before.end == e->scan->last.begin;
     if (!adjacent) return false;
+    const char *name = token_text(&e->scan->before2);
     const char *meant = e->got == '*' && before == '*' ? "a power is written a ^ b"
         : e->got == '|' && before == '|' ? "write 'or'"
         : e->got == '>' && before == '|' ? "a value is passed on by '->'"
@@ -149,8 +160,8 @@ static bool foreign_operator(const Error *e)
         : e->got == '=' && before == ':' ? "write '='"
         : e->got == '=' && (before == EQ || before == NE) ? "write '==' or '!='"
         : e->got == '=' && strchr("+-*/%^", before) && before < 256 && before > 0
-            ? format("write the name again: x = x %c ...", before)
-        : e->got == '+' && before == '+' ? "write x = x + 1" : NULL;
+            ? format("write %s = %s %c ...", name, name, before)
+        : e->got == '+' && before == '+' ? format("write %s = %s + 1", name, name) : NULL;
     if (!meant) return false;
     error_at(e->at, "'%s%s' is no operator", before_text(e), e->text);
     help("%s", meant);
@@ -159,8 +170,9 @@ static bool foreign_operator(const Error *e)
 
 static bool wrong_bracket(const Error *e)
 {
-    const Bracket *in = e->in, *closed = &e->scan->closed;
-    if (in && in->kind == '(' && (e->got == DOTS || e->got == IN || e->got == '@') && (in->before == REDUCE || in->before == NAME)) {
+    const Bracket *in = e->in, *closed = &e->scan->before.closes;
+    bool index = e->got == DOTS || e->got == IN || e->got == '@';
+    if (in && in->kind == '(' && index && (in->before == REDUCE || in->before == NAME)) {
         error_at(e->at, "'%s' can stand between [ ] only: indices stand in [ ], values in ( )", e->text);
         help("write %s[...]", in->word);
         return true;
@@ -171,12 +183,10 @@ static bool wrong_bracket(const Error *e)
         note_at(closed->at, "if these are the indices of a reduction, they stand in [ ]: %s[...]", closed->word);
         return true;
     }
-    if (in && e->got == (in->kind == '(' ? ']' : ')')) return false;
-    int open = in ? in->kind : 0;
-    bool mixed = !open && closed->kind && ((closed->kind == '(') != (e->got == ')')) && (e->got == ')' || e->got == ']');
-    if (!mixed) return false;
-    error_at(e->at, "'%s' does not match the bracket it closes", e->text);
-    note_at(closed->at, "'%c' was opened here", closed->kind);
+    const Bracket *closes = &e->scan->last.closes;
+    if (!closes->kind || (closes->kind == '(') == (e->got == ')')) return false;
+    error_at(e->at, "expected '%c' before '%s'", closes->kind == '(' ? ')' : ']', e->text);
+    note_at(closes->at, "this '%c' is still open", closes->kind);
     return true;
 }
 
@@ -188,7 +198,8 @@ static const struct { const char *word, *advice; } foreign_word[] = {
     { "elif", "write 'else if'" }, { "elseif", "write 'else if'" },
     { "let", "write name = value" }, { "var", "write name = value" }, { "int", "write name = value" },
     { "float", "write name = value" },
-    { "function", "a definition is def name(parameters) = value" }, { "fn", "a definition is def name(parameters) = value" },
+    { "function", "a definition is def name(parameters) = value" },
+    { "fn", "a definition is def name(parameters) = value" },
     { "class", "a layer is def name(x, ...) { }, a network model name { }" },
     { "assert", "write require condition, \"message\"" }, { "print", "there is no output from inside a model" },
 };
@@ -218,8 +229,9 @@ static bool missing_arrow(const Error *e)
     bool operand = before == ')' || before == ']' || before == NAME || before == REDUCE;
     bool operand_next = e->got == NAME || e->got == REDUCE;
     if (!operand || !operand_next || !after_operand(e) || e->in || !same_line(e)) return false;
-    error_at(e->at, "expected '->', an operator or the end of the line before '%s'", e->text);
-    help("'-> %s' passes the value on; a product needs its '*'", e->text);
+    bool value = expects(e, '+');                /* else behind a layer: x -> f */
+    error_at(e->at, "expected '->'%s or the end of the line before '%s'", value ? ", an operator" : "", e->text);
+    help("'-> %s' passes the value on%s", e->text, value ? "; a product needs its '*'" : "");
     return true;
 }
 
@@ -235,7 +247,8 @@ static bool bad_stage(const Error *e)
 {
     if (e->scan->before.kind == ARROW && expects(e, NAME)) {
         error_at(e->at, "after '->' stands a layer, not %s", got_name(e));
-        if (e->got == '(' || e->got == NUMBER || e->got == '[') help("give the value a name, or begin the line with it");
+        bool value = e->got == '(' || e->got == '[' || e->got == NUMBER;
+        if (value) help("give the value a name, or begin the line with it");
         return true;
     }
     bool piped = e->scan->before.kind == NAME && (e->got == '.' || e->got == '[') && !expects(e, e->got)
@@ -283,18 +296,23 @@ static bool early_point(const Error *e)
 static const char *expected_list(const Error *e)
 {
     Text t = { 0 };
-    for (int i = 0; i < e->count; i++) {
-        const char *mark = i == 0 ? "" : i == e->count - 1 ? " or " : ", ";
-        text_addf(&t, "%s%s", mark, kind_name(e->expected[i]));
+    LIST(const char *) names = { 0 };
+    for (int i = 0; i < e->count; i++)
+        if (e->expected[i] != REDUCE || !expects(e, NAME)) PUSH(names, kind_name(e->expected[i]));
+    for (int i = 0; i < names.count; i++) {
+        const char *mark = i == 0 ? "" : i == names.count - 1 ? " or " : ", ";
+        text_addf(&t, "%s%s", mark, names.at[i]);
     }
     return text_string(&t);
 }
 
 static const char *expected_text(const Error *e)
 {
+    if (e->got == END && expects(e, '}')) return "'}'";
+    if (after_operand(e) && !expects(e, '+') && !e->in) return "'->' or the end of the line";
     if (e->count <= 4) return expected_list(e);
     if (in_block(e)) return "a statement";
-    if (before_operand(e)) return expects(e, ')') || expects(e, ']') ? format("a value or '%c'", expects(e, ')') ? ')' : ']') : "a value";
+    if (before_operand(e)) return expects(e, ')') ? "a value or ')'" : expects(e, ']') ? "a value or ']'" : "a value";
     if (after_operand(e) && expects(e, ')')) return "',', ')' or an operator";
     if (after_operand(e) && expects(e, ']')) return "',', ']' or an operator";
     if (after_operand(e) && expects(e, ':')) return "':' or an operator";
@@ -315,6 +333,8 @@ static void plain_error(const Error *e)
     else if (e->got == 0 || e->got == SEP) error_at(e->at, "expected %s, but found %s", expected, got);
     else error_at(e->at, "expected %s before %s", expected, got);
     if (e->got == '{' && before_operand(e)) help("a block follows if, repeat, scan or the head of a definition");
+    else if (e->scan->first.kind == REQUIRE && e->got == SEP) help("require condition, \"message\"");
+    else if (e->scan->before.kind == IMPORT) help("import \"file.dln\"");
 }
 
 static void open_note(const Error *e)
@@ -327,6 +347,13 @@ static void open_note(const Error *e)
         note_at(b->at, "this '%c' is still open", b->kind);
 }
 
+static Place after(Place at)
+{
+    at.line = at.end_line;
+    at.column = at.end_column++;
+    return at;
+}
+
 void syntax_error(Scan *scan, Place at, int got, const int *expected, int count)
 {
     static bool (*const known[])(const Error *) = {
@@ -334,7 +361,8 @@ void syntax_error(Scan *scan, Place at, int got, const int *expected, int count)
         chained_comparison, wrong_bracket, foreign_statement, bad_stage, missing_arrow, missing_comma, python_colon,
         trailing_comma, late_member, early_point,
     };
-    if (!scan->stopped && !scan->last.made_up) {
+    if (!scan->stopped && !scan->last.made_up && !scan->spoiled) {
+        if (got == 0) at = after(scan->before.at);
         Error e = { scan, at, got, expected, count, token_text(&scan->last), NULL };
         const Bracket *top = scan->open.count ? &scan->open.at[scan->open.count - 1] : NULL;
         if (top && got == top->kind) top = scan->open.count > 1 ? top - 1 : NULL;       /* the token itself */

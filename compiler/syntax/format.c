@@ -452,8 +452,10 @@ static const char *lines_write(const Layout *f)
         bool goes_on = i > 0 && f->lines.at[i - 1].comment && !line->blank && column > 0;
         if (line->comment && !goes_on) {
             column = 0;
-            for (int k = i; k < f->lines.count && f->lines.at[k].comment && (k == i || !f->lines.at[k].blank); k++)
-                if (f->lines.at[k].width <= LONG_LINE && f->lines.at[k].width + 2 > column) column = f->lines.at[k].width + 2;
+            for (int k = i; k < f->lines.count && f->lines.at[k].comment && (k == i || !f->lines.at[k].blank); k++) {
+                int width = f->lines.at[k].width;
+                if (width <= LONG_LINE && width + 2 > column) column = width + 2;
+            }
         }
         if (line->blank && i > 0) text_add(&t, "\n");
         text_addf(&t, "%*s%s", line->indent, "", line->code);

@@ -51,6 +51,13 @@ bool token_begins_item(int kind)
     }
 }
 
+const char *item_word_near(const char *name)
+{
+    static const char *const words[] = { "import", "const", "data", "train", "model", "def", "loss", "metric",
+        "optimizer", "schedule", "init", "every", "rewrite", "example" };
+    return nearest(name, words, (int)(sizeof words / sizeof *words));
+}
+
 /* A keyword that no expression, argument or parameter begins with. */
 static bool begins_statement(int kind)
 {
@@ -226,26 +233,38 @@ static const struct { const char *seen, *meant; int kind; } lookalike[] = {
     { "\u2025", "..", DOTS }, { "\u00AC", "not", NOT }, { "\u2227", "and", AND }, { "\u2228", "or", OR },
     { "\u00B2", "^2", 0 }, { "\u221A", "sqrt()", 0 }, { "\u221E", "inf", 0 }, { "\u03A3", "sum", 0 },
     { "\u2211", "sum", 0 }, { "\u201C", "\"", 0 }, { "\u201D", "\"", 0 }, { "\u201E", "\"", 0 },
-    { "\u2018", "\"", 0 }, { "\u2019", "\"", 0 }, { "\u00A0", "a space", 0 }, { "\u200B", "nothing", 0 },
-    { "\uFEFF", "nothing", 0 }, { "!", "not", NOT }, { "&", "and", AND },
-    { "\\", "nothing: a line goes on by itself inside ( )", 0 },
+    { "\u2018", "\"", 0 }, { "\u2019", "\"", 0 }, { "\u00A0", "a space", 0 }, { "\u200B", "", 0 },
+    { "\uFEFF", "", 0 }, { "!", "not", NOT }, { "&", "and", AND }, { "&&", "and", AND }, { "||", "or", OR },
+    { "\\", "no sign: a line goes on by itself inside ( )", 0 },
 };
+
+static unsigned code_point(const unsigned char *s, int n)
+{
+    unsigned code = n == 1 ? s[0] : s[0] & (0xFFu >> (n + 1));
+    for (int i = 1; i < n; i++) code = code << 6 | (s[i] & 0x3F);
+    return code;
+}
 
 /* Reports it; true if the token now stands for what was meant, false if it is to be skipped. */
 static bool character_bad(Scan *scan, Token *t)
 {
-    const char *s = scan->source->text + t->begin;
-    int n = character_length((const unsigned char *)s, t->end - t->begin), known = -1;
+    const unsigned char *s = (const unsigned char *)scan->source->text + t->begin;
+    int n = s[0] < 0x80 ? (int)(t->end - t->begin) : character_length(s, t->end - t->begin), known = -1;
     for (int i = 0; i < (int)(sizeof lookalike / sizeof *lookalike); i++)
         if ((size_t)n == strlen(lookalike[i].seen) && memcmp(s, lookalike[i].seen, (size_t)n) == 0) known = i;
     Place at = t->at;
     at.end_column = at.column + n;
-    error_at(at, "the character %.*s is not of the language", n, s);
-    if (known >= 0) help("write %s", lookalike[known].meant);
-    else if ((unsigned char)*s >= 0x80) help("letters other than a-z, A-Z stand in strings and comments only");
+    unsigned code = code_point(s, n);
+    if (s[0] < 0x80) error_at(at, "'%.*s' is not of the language", n, s);
+    else if (code == 0xA0 || code == 0x200B || code == 0xFEFF) error_at(at, "the invisible character U+%04X", code);
+    else error_at(at, "the character '%.*s' (U+%04X) is not of the language", n, s, code);
+    if (known >= 0 && *lookalike[known].meant) help("write %s", lookalike[known].meant);
+    else if (known >= 0) help("remove it");
+    else if (s[0] >= 0x80) help("other letters and signs stand in strings and comments only");
     scan_error(scan);
-    if (known < 0 || t->end - t->begin != (size_t)n) return false;
-    t->kind = lookalike[known].kind;
+    if (known >= 0 && t->end - t->begin == (size_t)n) t->kind = lookalike[known].kind;
+    else t->kind = 0;
+    scan->spoiled |= t->kind == 0;
     return t->kind != 0;
 }
 
@@ -345,9 +364,25 @@ static void bracket_push(Scan *scan, Token *t)
     scan->braces += t->kind == '{';
 }
 
+/* dense(10} in a block that began on an earlier line: the brace stands for the bracket. */
+static bool brace_mistyped(Scan *scan, Token *t)
+{
+    const Bracket *b = bracket_innermost(scan), *outer = b;
+    if (!b || b->at.line != t->at.line) return false;
+    while (outer > scan->open.at && outer->kind != '{') outer--;
+    if (outer->kind == '{' && outer->at.line == t->at.line) return false;
+    char meant = b->kind == '(' ? ')' : ']';
+    error_at(t->at, "expected '%c' before '}'", meant);
+    note_at(b->at, "this '%c' is still open", b->kind);
+    scan_error(scan);
+    t->kind = meant;
+    t->closes = *b;
+    scan->open.count--;
+    return true;
+}
+
 static void bracket_watch(Scan *scan, Token *t)
 {
-    scan->closed = (Bracket){ 0 };
     switch (t->kind) {
     case '(': case '[': case '{':
         if (t->kind == '{') brackets_drop(scan);
@@ -355,10 +390,11 @@ static void bracket_watch(Scan *scan, Token *t)
         break;
     case ')': case ']':
         if (!bracket_innermost(scan)) break;
-        scan->closed = *bracket_innermost(scan);
+        t->closes = *bracket_innermost(scan);
         scan->open.count--;
         break;
     case '}':
+        if (brace_mistyped(scan, t)) break;
         brackets_drop(scan);
         if (!scan->open.count) break;
         scan->open.count--;
@@ -428,7 +464,8 @@ static bool statement_ends(const Scan *scan, const Token *t, bool inside)
     int last = scan->last.kind;
     if (t->kind == 0 || t->kind == '}') return false;
     if (t->semicolon) return last != 0 && last != SEP && last != '{';
-    return t->newline && !inside && t->kind != ')' && t->kind != ']' && !token_needs_operand(last) && !token_cannot_begin(t->kind);
+    if (!t->newline || inside || t->kind == ')' || t->kind == ']') return false;
+    return !token_needs_operand(last) && !token_cannot_begin(t->kind);
 }
 
 /* The next token, or several to hold, from the raw ones. */
@@ -452,14 +489,22 @@ static void tokens_read(Scan *scan, Token *t)
     *t = sep;
 }
 
+static bool resumes_item(const Token *t)
+{
+    if (t->kind == NAME && t->at.column == 1) return item_word_near(t->value.text) != NULL;
+    return token_begins_item(t->kind) || t->kind == CONST;
+}
+
 /* Skips to the end of the broken statement; at the top of the file, to the next line that begins an item. */
 static void broken_skip(Scan *scan, Token *t)
 {
     bool top = scan->recover_braces == 0;
     scan->recover = false;
     for (;;) {
-        if (has_held(scan)) held_take(scan, t);
-        else {
+        if (has_held(scan)) {
+            held_take(scan, t);
+            if (bracket_innermost(scan)) continue;
+        } else {
             raw_next(scan, t);
             scan->dropped = (Bracket){ 0 };
             if (t->kind == 0) return;
@@ -475,7 +520,7 @@ static void broken_skip(Scan *scan, Token *t)
             if (inside || !at_depth) continue;
         }
         bool line = t->newline || t->semicolon;
-        if (top ? line && (token_begins_item(t->kind) || t->kind == CONST) : line && !token_cannot_begin(t->kind)) break;
+        if (line && (top ? resumes_item(t) : !token_cannot_begin(t->kind))) break;
     }
     if (scan->last.kind == SEP) return;
     Token sep = sep_after(scan, t);
@@ -487,7 +532,7 @@ static void broken_skip(Scan *scan, Token *t)
 void scan_recover(Scan *scan)
 {
     int got = scan->last.kind, braces = scan->braces - (got == '{');
-    bool ends = got == 0 || got == '}' || (got == SEP && braces > 0);
+    bool ends = got == 0 || got == '}' || (got == SEP && braces > 0 && !bracket_innermost(scan));
     scan->recover = !ends && !scan->last.made_up;
     scan->recover_braces = braces;
 }
@@ -505,6 +550,8 @@ void scan_next(Scan *scan, Token *t)
     }
     bool begins = scan->last.kind == 0 || scan->last.kind == SEP || scan->last.kind == '{';
     if (begins && t->kind != SEP) scan->first = *t;
+    if (t->kind == SEP || t->kind == '{' || t->kind == '}') scan->spoiled = false;
+    scan->before2 = scan->before;
     scan->before = scan->last;
     scan->last = *t;
 }

@@ -7,6 +7,12 @@
 #include "syntax/build.h"
 #include "dln.tab.h"
 
+typedef struct Bracket {
+    int kind;
+    Place at;
+    int before; const char *word;                        /* the token before it, and its text */
+} Bracket;
+
 typedef struct Token {
     int kind;                    /* of dln.tab.h; a character for itself; 0 at the end */
     Place at;
@@ -15,11 +21,11 @@ typedef struct Token {
     bool semicolon;              /* ... or a ';', at semicolon_at */
     Place semicolon_at;
     bool made_up;                /* a '}' that the text lacks; reported already */
+    Bracket closes;              /* ')' and ']': the bracket that was open */
     DLN_STYPE value;
 } Token;
 
 typedef struct Comment { Place at; size_t begin, end; } Comment;         /* with its #, without the line break */
-typedef struct Bracket { int kind; Place at; int before; const char *word; } Bracket;   /* before: the token before it */
 
 struct Scan {
     const Source *source;
@@ -28,12 +34,12 @@ struct Scan {
     size_t offset;
     bool stopped;                /* nothing more is read: too deep, too many errors */
 
-    Token last, before;          /* the token given last, and the one before it */
+    Token last, before, before2; /* the token given last, the one before it, and the one before that */
     Token first;                 /* the first token of the statement */
     LIST(Token) held; int held_next;                     /* tokens to give before reading on */
     LIST(Bracket) open;          /* brackets not closed yet */
-    Bracket closed;              /* the one that the last token closed; kind 0: none */
     Bracket dropped;             /* the ( or [ that the last token, a brace or a keyword, found open; kind 0: none */
+    bool spoiled;                /* a character of the statement was left out: what follows from it is not reported */
     bool recover;                /* skip to the end of the broken statement */
     int recover_braces;          /* ... which stands in so many braces */
     int braces;                  /* of open */
@@ -53,6 +59,7 @@ bool token_is_keyword(int kind);
 bool token_needs_operand(int kind);                      /* a statement does not end after it */
 bool token_cannot_begin(int kind);                       /* ... nor before it */
 bool token_begins_item(int kind);                        /* and no statement of a block */
+const char *item_word_near(const char *name);            /* the word that may be meant, or NULL */
 const char *token_text(const Token *t);                  /* as it stands in the file, cut if long */
 void scan_error(Scan *scan);                             /* counts; after too many nothing more is read */
 void scan_recover(Scan *scan);                           /* after a syntax error at last: skip what is broken */
