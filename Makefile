@@ -32,6 +32,7 @@ LIBRARY  := $(sort $(wildcard compiler/library/*.dln))
 CORE     := $(sort $(wildcard runtime/core/*.h))
 HOST     := $(wildcard runtime/host/*.c)
 UNITS    := $(wildcard tests/unit/test_*.c)
+UNIT_HELP := $(filter-out $(UNITS),$(wildcard tests/unit/*.c))
 
 OBJECTS  := $(COMPILER:%.c=$(BUILD)/%.o) $(BUILD)/library.o $(BUILD)/core_text.o \
             $(if $(wildcard grammar/dln.y),$(GRAMMAR).tab.o) $(if $(wildcard grammar/dln.l),$(GRAMMAR).lex.o)
@@ -129,10 +130,19 @@ test-run:
 
 units: $(UNIT_PROGRAMS)
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libdlnc.a $(BUILD)/libdln.a
+# the other .c files of tests/unit help every test
+$(BUILD)/libunit.a: $(UNIT_HELP:%.c=$(BUILD)/%.o)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(UNIT_HELP:%.c=$(BUILD)/%.o): $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(DLN_FLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libdlnc.a $(BUILD)/libdln.a \
-	    -lcriterion $(HOST_LIBS)
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT_PROGRAMS): $(BUILD)/%: %.c $(BUILD)/libunit.a $(BUILD)/libdlnc.a $(BUILD)/libdln.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libunit.a $(BUILD)/libdlnc.a \
+	    $(BUILD)/libdln.a -lcriterion $(HOST_LIBS)
 
 lint:
 	@tests/lint/run
@@ -157,7 +167,6 @@ fuzz: deps
 	done
 
 coverage: deps
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage CFLAGS="-O0 -g --coverage" LDFLAGS=--coverage test-run
 	@tools/coverage $(BUILD)/coverage
 
 docs: tools/reference $(LIBRARY)
