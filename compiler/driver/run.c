@@ -43,7 +43,7 @@ static bool find_library(const char **include, const char **library)
     const char *own = own_folder();
     if (!own) return false;
     const char *const places[][2] = {
-        { format("%s/../runtime/host", own), format("%s/libdln.a", own) },
+        { own, format("%s/libdln.a", own) },
         { format("%s/../include", own), format("%s/../lib/libdln.a", own) },
     };
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
