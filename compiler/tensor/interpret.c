@@ -14,18 +14,21 @@
 
 enum { LANES = 256, SLOTS = 2 * MAX_RANK };
 
-/* constant + factor * position of a loop + factor * register, ... */
+/* constant + step * lane + factor * position of a loop, .. + factor * register, ..; the registers that differ from lane
+ * to lane stand last. */
 typedef struct Linear {
-    int64_t constant, loop_factor[SLOTS];
-    int registers;
+    int64_t constant, step;
+    int loops, slot[SLOTS];
+    int64_t loop_factor[SLOTS];
+    int registers, uniform;                      /* registers in all; those that are the same in all lanes */
     struct LinearTerm { int64_t factor; const struct Instruction *from; } *term;
-    bool varies, gather, marks;
+    bool varies, gather;
 } Linear;
 
 typedef struct Instruction {
     const Node *e;
     bool varies;                                 /* differs from lane to lane; else only lane 0 is computed */
-    bool marks;                                  /* may hold the mark of a read outside */
+    bool marked;                                 /* some lane of this block is marked: a read outside */
     const struct Instruction *arg[3];
     Linear *sub;
     const double *from;                          /* READ: the tensor's elements */
@@ -107,6 +110,16 @@ static int slot_of(const Equation *e, const Index *index)
     bug("interpret: index %s comes from nowhere in %s", index->name, equation_text(e));
 }
 
+static void add_loop(const Compiled *c, Linear *out, int slot, int64_t factor)
+{
+    out->slot[out->loops] = slot;
+    out->loop_factor[out->loops++] = factor;
+    if (slot == c->lane) {
+        out->step = factor;
+        out->varies = true;
+    }
+}
+
 static void compile_sum(Compiler *k, const Sum *a, Linear *out)
 {
     *out = (Linear){ .constant = a->constant, .gather = sum_is_gather(a) };
@@ -114,15 +127,17 @@ static void compile_sum(Compiler *k, const Sum *a, Linear *out)
     for (int i = 0; i < a->count; i++) {
         const Term *t = &a->term[i];
         if (t->index) {
-            int slot = slot_of(k->e, t->index);
-            out->loop_factor[slot] += t->factor;
-            out->varies = out->varies || slot == k->c->lane;
-        } else {
-            const Instruction *from = compile(k, t->atom);
-            out->term[out->registers++] = (struct LinearTerm){ t->factor, from };
-            out->varies = out->varies || from->varies;
-            out->marks = out->marks || from->marks;
+            add_loop(k->c, out, slot_of(k->e, t->index), t->factor);
+            continue;
         }
+        const Instruction *from = compile(k, t->atom);
+        int place = out->registers++;
+        if (!from->varies) {
+            out->term[place] = out->term[out->uniform];
+            place = out->uniform++;
+        }
+        out->term[place] = (struct LinearTerm){ t->factor, from };
+        out->varies = out->varies || from->varies;
     }
 }
 
@@ -139,17 +154,11 @@ static const Instruction *compile(Compiler *k, const Node *e)
     for (int i = 0; i < 3 && e->arg[i]; i++) {
         made->arg[i] = compile(k, e->arg[i]);
         made->varies = made->varies || made->arg[i]->varies;
-        made->marks = made->marks || made->arg[i]->marks;
     }
     made->sub = e->sums ? NEW_ARRAY(Linear, e->sums) : NULL;
     for (int i = 0; i < e->sums; i++) {
         compile_sum(k, e->sum[i], &made->sub[i]);
         made->varies = made->varies || made->sub[i].varies;
-        made->marks = made->marks || made->sub[i].marks;
-        if (e->op == OP_READ && !made->sub[i].gather) {
-            Range r = sum_range(e->sum[i]);
-            made->marks = made->marks || r.low < 0 || r.high >= e->tensor->extent[i];
-        }
     }
     if (e->op == OP_READ)
         made->from = values_of(k->v, e->tensor);
@@ -198,7 +207,7 @@ static Compiled *compile_equation(Values *v, const Equation *e)
         compile_sum(&k, e->left[a], &c->place[a]);
     int64_t factor = 1;
     for (int i = e->reduced_count - 1; i >= 0; i--) {
-        c->fused.loop_factor[e->indices + i] = factor;
+        add_loop(c, &c->fused, e->indices + i, factor);
         factor *= e->reduced[i]->extent;
     }
     c->out = values_of(v, e->out);
@@ -218,32 +227,27 @@ typedef struct Run {
     int outputs;                                 /* lanes of acc and on: 1 if the lane index is reduced */
 } Run;
 
-static void linear_base(const Run *r, const Linear *s, int64_t *base, int64_t *step)
+/* Its value in lane 0, but for registers that vary. */
+static int64_t linear_base(const Run *r, const Linear *s)
 {
-    *base = s->constant;
-    for (int i = 0; i < r->c->slots; i++)
-        *base += s->loop_factor[i] * r->at[i];
-    *step = r->c->lane >= 0 ? s->loop_factor[r->c->lane] : 0;
+    int64_t base = s->constant;
+    for (int i = 0; i < s->loops; i++)
+        base += s->loop_factor[i] * r->at[s->slot[i]];
+    for (int i = 0; i < s->uniform; i++)
+        base += s->term[i].factor * (int64_t)s->term[i].from->value[0];
+    return base;
 }
 
 static void linear_values(const Run *r, const Linear *s, int lanes, int64_t *out)
 {
-    int64_t base, step;
-    linear_base(r, s, &base, &step);
+    int64_t base = linear_base(r, s);
     for (int l = 0; l < lanes; l++)
-        out[l] = base + step * l;
-    for (int i = 0; i < s->registers; i++) {
+        out[l] = base + s->step * l;
+    for (int i = s->uniform; i < s->registers; i++) {
         const Instruction *from = s->term[i].from;
         for (int l = 0; l < lanes; l++)
-            out[l] += s->term[i].factor * (int64_t)from->value[from->varies ? l : 0];
+            out[l] += s->term[i].factor * (int64_t)from->value[l];
     }
-}
-
-static void linear_marks(const Linear *s, int lanes, bool *mark)
-{
-    for (int i = 0; i < s->registers; i++)
-        for (int l = 0; s->term[i].from->marks && l < lanes; l++)
-            mark[l] |= s->term[i].from->mark[s->term[i].from->varies ? l : 0];
 }
 
 static int axis_extent(const Run *r, const Tensor *t, int axis)
@@ -257,10 +261,9 @@ static bool read_straight(const Run *r, const Instruction *ins, int lanes)
     const Tensor *t = ins->e->tensor;
     int64_t place = 0, stride = 0;
     for (int a = 0; a < t->rank; a++) {
-        int64_t base, step, extent = axis_extent(r, t, a);
-        if (ins->sub[a].registers)
+        int64_t extent = axis_extent(r, t, a), base = linear_base(r, &ins->sub[a]), step = ins->sub[a].step;
+        if (ins->sub[a].uniform < ins->sub[a].registers)
             return false;
-        linear_base(r, &ins->sub[a], &base, &step);
         int64_t end = base + step * (lanes - 1);
         if (base < 0 || base >= extent || end < 0 || end >= extent)
             return false;
@@ -273,7 +276,7 @@ static bool read_straight(const Run *r, const Instruction *ins, int lanes)
     return true;
 }
 
-static void read(const Run *r, const Instruction *ins, int lanes)
+static void read(const Run *r, Instruction *ins, int lanes)
 {
     const Tensor *t = ins->e->tensor;
     int64_t place[LANES] = {0}, sub[LANES];
@@ -289,9 +292,11 @@ static void read(const Run *r, const Instruction *ins, int lanes)
     }
     for (int l = 0; l < lanes; l++) {
         ins->value[l] = ins->from[place[l]];
-        if (outside[l] && !ins->marks)
-            bug("interpret: %s leaves its axis in %s", node_text(ins->e), equation_text(r->e));
-        if (ins->marks)
+        if (outside[l] && !ins->marked) {
+            memset(ins->mark, 0, sizeof(bool) * (size_t)lanes);
+            ins->marked = true;
+        }
+        if (ins->marked)
             ins->mark[l] |= outside[l];
     }
 }
@@ -311,21 +316,35 @@ static void sum_operation(const Run *r, const Instruction *ins, int lanes)
         }
 }
 
-/* The marks of an instruction that is no read: those of its arguments; of a choice, those that count. */
-static void marks(const Instruction *ins, int lanes)
+static bool is_marked(const Instruction *ins, int lane)
 {
-    for (int l = 0; l < lanes; l++) {
+    return ins->marked && ins->mark[ins->varies ? lane : 0];
+}
+
+/* The marks that an instruction takes over: those of its arguments and subscripts; of a choice, those that count. */
+static void inherit_marks(Instruction *ins, int lanes)
+{
+    ins->marked = false;
+    for (int i = 0; i < 3 && ins->arg[i]; i++)
+        ins->marked = ins->marked || ins->arg[i]->marked;
+    for (int k = 0; k < ins->e->sums; k++)
+        for (int i = 0; i < ins->sub[k].registers; i++)
+            ins->marked = ins->marked || ins->sub[k].term[i].from->marked;
+    for (int l = 0; ins->marked && l < lanes; l++) {
         bool mark[3] = {0};
         for (int i = 0; i < 3 && ins->arg[i]; i++)
-            mark[i] = ins->arg[i]->marks && ins->arg[i]->mark[ins->arg[i]->varies ? l : 0];
+            mark[i] = is_marked(ins->arg[i], l);
         const Instruction *a = ins->arg[0];
         bool first = a && a->value[a->varies ? l : 0] != 0;
         switch (ins->e->op) {
-        case OP_SELECT: ins->mark[l] |= mark[0] || mark[first ? 1 : 2]; break;
-        case OP_AND: ins->mark[l] |= mark[0] || (first && mark[1]); break;
-        case OP_OR: ins->mark[l] |= mark[0] || (!first && mark[1]); break;
-        default: ins->mark[l] |= mark[0] || mark[1];
+        case OP_SELECT: ins->mark[l] = mark[0] || mark[first ? 1 : 2]; break;
+        case OP_AND: ins->mark[l] = mark[0] || (first && mark[1]); break;
+        case OP_OR: ins->mark[l] = mark[0] || (!first && mark[1]); break;
+        default: ins->mark[l] = mark[0] || mark[1];
         }
+        for (int k = 0; k < ins->e->sums; k++)
+            for (int i = 0; i < ins->sub[k].registers; i++)
+                ins->mark[l] |= is_marked(ins->sub[k].term[i].from, l);
     }
 }
 
@@ -365,26 +384,18 @@ static void operation(const Instruction *ins, int lanes)
 static void run_code(const Run *r, const Code *code)
 {
     for (int i = 0; i < code->list.count; i++) {
-        const Instruction *ins = code->list.at[i];
+        Instruction *ins = code->list.at[i];
         int lanes = ins->varies ? r->lanes : 1;
-        if (ins->marks) {
-            memset(ins->mark, 0, sizeof(bool) * (size_t)lanes);
-            for (int k = 0; k < ins->e->sums; k++)
-                linear_marks(&ins->sub[k], lanes, ins->mark);
-        }
-        if (ins->e->op == OP_NUM)
-            ins->value[0] = ins->e->number;
-        else if (ins->e->op == OP_COUNT)
-            ins->value[0] = ins->e->number * r->v->n;
-        else if (ins->e->op == OP_READ) {
+        if (ins->e->op == OP_NUM || ins->e->op == OP_COUNT)
+            continue;                            /* set by place_registers() */
+        inherit_marks(ins, lanes);
+        if (ins->e->op == OP_READ) {
             if (!read_straight(r, ins, lanes))
                 read(r, ins, lanes);
         } else if (ins->e->sums)
             sum_operation(r, ins, lanes);
         else
             operation(ins, lanes);
-        if (ins->marks && !ins->e->sums)
-            marks(ins, lanes);
     }
 }
 
@@ -392,8 +403,7 @@ static void run_code(const Run *r, const Code *code)
 static void fold(Run *r, const double *x, int dx)
 {
     int step = r->outputs > 1 || r->lanes == r->outputs;
-    int64_t base, along;
-    linear_base(r, &r->c->fused, &base, &along);
+    int64_t base = linear_base(r, &r->c->fused), along = r->c->fused.step;
     for (int l = 0; l < r->lanes; l++) {
         double value = x[l * dx], place = (double)(base + along * l);
         double *acc = &r->acc[l * step], *best = &r->best[l * step];
@@ -419,7 +429,7 @@ static void run_value(Run *r)
 {
     const Instruction *result = r->c->result;
     run_code(r, &r->c->value);
-    for (int l = 0; result->marks && l < r->lanes; l++)
+    for (int l = 0; result->marked && l < r->lanes; l++)
         if (result->mark[result->varies ? l : 0] && r->on[r->outputs > 1 ? l : 0])
             bug("interpret: a read outside its axis counts in %s", equation_text(r->e));
     fold(r, result->value, result->varies);
@@ -491,7 +501,7 @@ static void run_block(Run *r)
         if (!c->condition)
             continue;
         int from = c->condition->varies ? l : 0;
-        if (c->condition->marks && c->condition->mark[from])
+        if (c->condition->marked && c->condition->mark[from])
             bug("interpret: a read outside its axis counts in the test of %s", equation_text(r->e));
         r->on[l] = c->condition->value[from] != 0;
         any = any || r->on[l];
@@ -530,8 +540,11 @@ static void place_registers(Values *v, Compiled *c)
     int64_t used = 0;
     for (int k = 0; k < 3; k++)
         for (int i = 0; i < codes[k]->list.count; i++, used += LANES) {
-            codes[k]->list.at[i]->value = v->pool + used;
-            codes[k]->list.at[i]->mark = v->mark_pool + used;
+            Instruction *ins = codes[k]->list.at[i];
+            ins->value = v->pool + used;
+            ins->mark = v->mark_pool + used;
+            if (ins->e->op == OP_NUM || ins->e->op == OP_COUNT)
+                ins->value[0] = ins->e->number * (ins->e->op == OP_COUNT ? v->n : 1);
         }
 }
 
