@@ -518,7 +518,7 @@ void api_text(const Emission *e, Text *to)
     for (int i = 0; i < 4; i++) ranges |= p[i] && field_ranges(p[i]).count;
 
     kept_tables(e, to);
-    text_addf(to, "enum { READY = 0x%08x, PASSES = %d, SETTINGS = %d };\n", (unsigned)(fingerprint(e) >> 32) | 1,
+    text_addf(to, "enum { READY = 0x%08x, PASSES = %d, SETTINGS = %d };\n", (unsigned)(fingerprint(e) >> 33) | 1,
               m->measure.count, m->settings.count + m->clocks.count);
     text_addf(to, "#define FINGERPRINT UINT64_C(0x%016" PRIx64 ")\n", fingerprint(e));
     template_add(e, to, e->trains ? "#define WHOLE_BYTES ((size_t)@P_TRAIN_BYTES)\n" : "#define WHOLE_BYTES ((size_t)@P_INFER_BYTES)\n");

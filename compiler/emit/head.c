@@ -27,7 +27,9 @@ static const char *count_text(double n)
 
 static void layer_row(int widths[3], const char *layer, const char *definition, const char *shape, const char *params, Text *to)
 {
-    text_addf(to, "%-*s  %-*s  %-*s  %12s\n", widths[0], layer, widths[1], definition, widths[2], shape, params);
+    text_addf(to, "%-*s  %-*s  ", widths[0], layer, widths[1], definition);
+    if (*params) text_addf(to, "%-*s  %12s\n", widths[2], shape, params);
+    else text_addf(to, "%s\n", shape);
 }
 
 static void layers(const Model *m, Text *to)
@@ -101,12 +103,12 @@ void head_text(const Emission *e, const CoreUse *use, Text *to)
     text_add(to, ".\n * options: ");
     text_add_comment(to, o->options && *o->options ? o->options : "none");
     text_addf(to, "\n * SHA-256 of the source: %s\n *\n", m->sha256);
-    text_add(to, " * Build it with your program:\n"
+    text_add(to, " * To build it with your program (its interface is the header beside it):\n"
                  " *     cc -O3 -march=native -ffp-contract=off -fno-math-errno -fopenmp -c FILE.c\n"
-                 " * (no -fopenmp: one thread; -DDLN_PORTABLE: ISO C99 for any compiler, slower, the same bits),\n"
-                 " * or as a program of its own, which reads data, trains, evaluates and predicts:\n"
-                 " *     cc -O3 -march=native -ffp-contract=off -fno-math-errno -fopenmp -DDLN_MAIN -I DLN FILE.c DLN/libdln.a -lz -ljansson -lm\n"
-                 " * where DLN is the folder of dln.h and libdln.a, which come with dlnc.\n");
+                 " * Without -fopenmp it runs on one thread; with -DDLN_PORTABLE it is ISO C99, slower, with the same bits.\n"
+                 " * As a program of its own, which reads data, trains, evaluates and predicts, add to that line\n"
+                 " *     -DDLN_MAIN -I DIR DIR/libdln.a -lz -ljansson -lm\n"
+                 " * in place of -c, DIR being the folder of dln.h and libdln.a, which come with dlnc.\n");
     if (use->blas) text_add(to, " * It calls cblas_sgemm: add -lopenblas, or another BLAS.\n");
     text_add(to, " *\n");
     summary_text(m, e->plan, &summary);

@@ -188,13 +188,12 @@ static void calls(const Emission *e, Text *to)
     }
     text_add(to, "\n");
     if (m->settings.count) {
-        text_add(to, "/* ---- settings of the run ---- */\n");
-        tensor_enum(e, "for set", "SET", m->settings.at, m->settings.count, to);
-        template_add(e, to, "int @p_set(@p *m, int setting, double value);\n");
+        tensor_enum(e, "settings of the run, for set", "SET", m->settings.at, m->settings.count, to);
+        template_add(e, to, "int @p_set(@p *m, int setting, double value);\n\n");
     }
     if (m->clocks.count) {
         tensor_enum(e, "clocks, which schedules read; iteration runs by itself", "CLOCK", m->clocks.at, m->clocks.count, to);
-        template_add(e, to, "int @p_clock(@p *m, int clock, double value);\n");
+        template_add(e, to, "int @p_clock(@p *m, int clock, double value);\n\n");
     }
 }
 
@@ -205,17 +204,17 @@ static void header_open(const Emission *e, Text *to)
     text_add_comment(to, e->model->file);
     text_add(to, ".\n *\n");
     const Model *m = e->model;
-    text_addf(to, " *     static %s net;\n", e->prefix);
-    text_addf(to, " *     %s_init(&net, memory, %s_%s_BYTES, 1);\n", e->prefix, e->upper, e->trains ? "TRAIN" : "INFER");
+    text_addf(to, " *     static %s m;\n", e->prefix);
+    text_addf(to, " *     %s_init(&m, memory, %s_%s_BYTES, 1);\n", e->prefix, e->upper, e->trains ? "TRAIN" : "INFER");
     if (m->step) {
         Fields f = program_fields(e, m->step);
-        text_addf(to, " *     for (each batch) %s_step(&net, ", e->prefix);
+        text_addf(to, " *     for (each batch) %s_step(&m, ", e->prefix);
         for (int i = 0; i < f.count; i++) text_addf(to, "%s, ", parameter_name(e, f.at[i]));
         text_add(to, "n, &loss);\n");
     }
     if (m->predict) {
         Fields f = program_fields(e, m->predict);
-        text_addf(to, " *     %s_predict(&net, ", e->prefix);
+        text_addf(to, " *     %s_predict(&m, ", e->prefix);
         for (int i = 0; i < f.count; i++) text_addf(to, "%s, ", parameter_name(e, f.at[i]));
         text_add(to, "n");
         for (int i = 0; i < e->outputs->count; i++) text_addf(to, ", %s", output_name(e, i));

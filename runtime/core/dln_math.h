@@ -29,8 +29,6 @@ BY_LANES(probit)
 #undef BY_LANES
 #else
 
-INLINE vec lane_inf(void)       { return of_bits((lane_bits)splat_int(0x7f800000)); }
-INLINE vec lane_nan(void)       { return of_bits((lane_bits)splat_int(0x7fc00000)); }
 /* a polynomial, highest power first */
 #define POLY2(x, a, b, c) fused(fused(splat(a), x, splat(b)), x, splat(c))
 #define POLY3(x, a, b, c, d) fused(POLY2(x, a, b, c), x, splat(d))
@@ -74,11 +72,11 @@ INLINE vec dln_log(vec x) {                      /* <= 1 ulp */
     const vec p = fused(POLY4(f, 0.0672505349f, -0.11676044f, 0.119009547f, -0.124073394f, 0.142176807f), z * z,
                         fused(POLY2(f, -0.166676894f, 0.200022206f, -0.250000268f), f, splat(0.333333105f)));
     const vec r = fused(n, splat(0.69314718f), fused(z, fused(p, f, splat(-0.5f)), fused(n, splat(-1.9046542e-9f), f)));
-    return pick((x > 0) & (x < lane_inf()), r, pick(x == 0, -lane_inf(), pick(x > 0, x, lane_nan())));
+    return pick((x > 0) & (x < splat(INFINITE)), r, pick(x == 0, -splat(INFINITE), pick(x > 0, x, splat(NOT_A_NUMBER))));
 }
 INLINE vec dln_log1p(vec x) {                    /* <= 3 ulp */
     const vec u = x + 1.0f, d = u - 1.0f, y = dln_log(u) * (x / d);
-    return pick(d == 0, x, pick((x > -1.0f) & (x < lane_inf()), y, dln_log(u)));
+    return pick(d == 0, x, pick((x > -1.0f) & (x < splat(INFINITE)), y, dln_log(u)));
 }
 INLINE vec dln_tanh(vec x) {                     /* <= 3 ulp */
     const vec t = dln_expm1(magnitude(x) * -2.0f);
@@ -125,7 +123,7 @@ INLINE vec dln_probit(vec p) {                   /* the shorter rational functio
                       pick(r <= 5.0f, POLY2(t, 0.12021132975f, 0.73700164250f, 1.0f),
                                       POLY2(u, 0.012258202635f, 0.24197894225f, 1.0f)));
     const vec y = top / below, signed_y = pick(middle, y, with_sign(magnitude(y), q));
-    return pick((p > 0) & (p < 1.0f), signed_y, pick(p == 0, -lane_inf(), pick(p == 1.0f, lane_inf(), lane_nan())));
+    return pick((p > 0) & (p < 1.0f), signed_y, pick(p == 0, -splat(INFINITE), pick(p == 1.0f, splat(INFINITE), splat(NOT_A_NUMBER))));
 }
 #endif
 

@@ -57,11 +57,11 @@ typedef real_int  mask  __attribute__((vector_size(REAL * LANES)));      /* a la
 typedef real_word lane_bits __attribute__((vector_size(REAL * LANES)));  /* of a vec */
 typedef int32_t   ints  __attribute__((vector_size(4 * LANES)));         /* int tensors; comparing them gives ints */
 typedef uint32_t  words __attribute__((vector_size(4 * LANES)));         /* random bits */
-typedef uint8_t   bytes __attribute__((vector_size(LANES)));             /* bool tensors */
+typedef uint8_t   bools __attribute__((vector_size(LANES)));             /* bool tensors */
 typedef int8_t    signs __attribute__((vector_size(LANES)));
 typedef vec   loose_vec   __attribute__((aligned(REAL), may_alias));
 typedef ints  loose_ints  __attribute__((aligned(4), may_alias));
-typedef bytes loose_bytes __attribute__((aligned(1), may_alias));
+typedef bools loose_bools __attribute__((aligned(1), may_alias));
 #else
 #if defined __GNUC__
 #define INLINE static inline __attribute__((unused))
@@ -75,7 +75,16 @@ typedef int32_t mask;                            /* 0 or 1 */
 typedef real_word lane_bits;
 typedef int32_t ints;
 typedef uint32_t words;
-typedef uint8_t bytes;
+typedef uint8_t bools;
+#endif
+#if defined __GNUC__
+#define FUNCTION static __attribute__((unused))  /* a function that the compiler may or may not inline */
+#define INFINITE ((real)__builtin_inf())
+#define NOT_A_NUMBER ((real)__builtin_nan(""))
+#else
+#define FUNCTION static
+#define INFINITE (R(1) / R(0))
+#define NOT_A_NUMBER (R(0) / R(0))
 #endif
 #define EACH(i, n) UNROLL for (int i = 0; i < (n); i++)
 
@@ -166,8 +175,8 @@ INLINE vec  load(const real *p)                { return *(const loose_vec *)p; }
 INLINE void store(real *p, vec v)              { *(loose_vec *)p = v; }
 INLINE ints load_ints(const int32_t *p)        { return *(const loose_ints *)p; }
 INLINE void store_ints(int32_t *p, ints v)     { *(loose_ints *)p = v; }
-INLINE bytes load_bytes(const uint8_t *p)      { return *(const loose_bytes *)p; }
-INLINE void store_bytes(uint8_t *p, bytes v)   { *(loose_bytes *)p = v; }
+INLINE bools load_bools(const uint8_t *p)      { return *(const loose_bools *)p; }
+INLINE void store_bools(uint8_t *p, bools v)   { *(loose_bools *)p = v; }
 
 /* The first k lanes; the others are 0, and are not touched. */
 INLINE vec load_part(const real *p, int k) {
@@ -186,12 +195,12 @@ INLINE ints load_ints_part(const int32_t *p, int k) {
     return v;
 }
 INLINE void store_ints_part(int32_t *p, ints v, int k) { for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l]; }
-INLINE bytes load_bytes_part(const uint8_t *p, int k) {
-    bytes v = {0};
+INLINE bools load_bools_part(const uint8_t *p, int k) {
+    bools v = {0};
     for (int l = 0; l < LANES; l++) if (l < k) v[l] = p[l];
     return v;
 }
-INLINE void store_bytes_part(uint8_t *p, bytes v, int k) { for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l]; }
+INLINE void store_bools_part(uint8_t *p, bools v, int k) { for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l]; }
 /* Lanes that lie step reals apart: p[0], p[step], .. */
 INLINE vec load_apart(const real *p, ptrdiff_t step) {
     vec v = {0};
@@ -220,8 +229,8 @@ INLINE ints to_ints_mask(mask m)               { return __builtin_convertvector(
 INLINE mask to_mask(ints m)                    { return m; }
 INLINE ints to_ints_mask(mask m)               { return m; }
 #endif
-INLINE mask from_bytes(bytes b)                { return __builtin_convertvector((signs)-b, mask); }  /* 0 or 1 to a mask */
-INLINE bytes to_bytes(mask m)                  { return (bytes)-__builtin_convertvector(m, signs); }
+INLINE mask from_bools(bools b)                { return __builtin_convertvector((signs)-b, mask); }  /* 0 or 1 to a mask */
+INLINE bools to_bools(mask m)                  { return (bools)-__builtin_convertvector(m, signs); }
 INLINE vec  to_real(ints i)                    { return __builtin_convertvector(i, vec); }
 INLINE vec  mask_to_real(mask m)               { return where(m, splat(R(1))); }                     /* 1 or 0 */
 INLINE ints mask_to_ints(mask m)               { return -to_ints_mask(m); }
@@ -265,14 +274,14 @@ INLINE vec  load(const real *p)                { return *p; }
 INLINE void store(real *p, vec v)              { *p = v; }
 INLINE ints load_ints(const int32_t *p)        { return *p; }
 INLINE void store_ints(int32_t *p, ints v)     { *p = v; }
-INLINE bytes load_bytes(const uint8_t *p)      { return *p; }
-INLINE void store_bytes(uint8_t *p, bytes v)   { *p = v; }
+INLINE bools load_bools(const uint8_t *p)      { return *p; }
+INLINE void store_bools(uint8_t *p, bools v)   { *p = v; }
 INLINE vec  load_part(const real *p, int k)                    { return k > 0 ? *p : R(0); }
 INLINE void store_part(real *p, vec v, int k)                  { if (k > 0) *p = v; }
 INLINE ints load_ints_part(const int32_t *p, int k)            { return k > 0 ? *p : 0; }
 INLINE void store_ints_part(int32_t *p, ints v, int k)         { if (k > 0) *p = v; }
-INLINE bytes load_bytes_part(const uint8_t *p, int k)          { return k > 0 ? *p : (bytes)0; }
-INLINE void store_bytes_part(uint8_t *p, bytes v, int k)       { if (k > 0) *p = v; }
+INLINE bools load_bools_part(const uint8_t *p, int k)          { return k > 0 ? *p : (bools)0; }
+INLINE void store_bools_part(uint8_t *p, bools v, int k)       { if (k > 0) *p = v; }
 INLINE vec  load_apart(const real *p, ptrdiff_t step)          { (void)step; return *p; }
 INLINE void store_apart(real *p, vec v, ptrdiff_t step)        { (void)step; *p = v; }
 INLINE vec  splat(real x)                      { return x; }
@@ -285,8 +294,8 @@ INLINE mask none(mask m)                       { return !m; }
 INLINE ints none_ints(ints m)                  { return !m; }
 INLINE mask to_mask(ints m)                    { return m; }
 INLINE ints to_ints_mask(mask m)               { return m; }
-INLINE mask from_bytes(bytes b)                { return b; }
-INLINE bytes to_bytes(mask m)                  { return (bytes)m; }
+INLINE mask from_bools(bools b)                { return b; }
+INLINE bools to_bools(mask m)                  { return (bools)m; }
 INLINE vec  to_real(ints i)                    { return (real)i; }
 INLINE vec  mask_to_real(mask m)               { return (real)m; }
 INLINE ints mask_to_ints(mask m)               { return m; }

@@ -6,42 +6,42 @@
 #define DLN_WIDE_H
 
 typedef union { double d; uint64_t u; } wide_bits;
-INLINE double wide_of(uint64_t u)     { wide_bits x; x.u = u; return x.d; }
-INLINE uint64_t bits_of_wide(double d) { wide_bits x; x.d = d; return x.u; }
-INLINE double wide_inf(void)          { return wide_of(UINT64_C(0x7ff) << 52); }
-INLINE double wide_nan(void)          { return wide_of(UINT64_C(0xfff) << 51); }
-INLINE double wide_abs(double x)      { return wide_of(bits_of_wide(x) & (~UINT64_C(0) >> 1)); }
-INLINE double wide_max(double a, double b) { return b > a ? b : a; }
-INLINE double wide_min(double a, double b) { return b < a ? b : a; }
-INLINE double wide_sign(double x)     { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; }
-INLINE double wide_power_of_2(int k)  { return wide_of((uint64_t)(k + 1023) << 52); }      /* -1022 <= k <= 1023 */
-INLINE double wide_floor(double x) {
+FUNCTION double wide_of(uint64_t u)     { wide_bits x; x.u = u; return x.d; }
+FUNCTION uint64_t bits_of_wide(double d) { wide_bits x; x.d = d; return x.u; }
+FUNCTION double wide_inf(void)          { return wide_of(UINT64_C(0x7ff) << 52); }
+FUNCTION double wide_nan(void)          { return wide_of(UINT64_C(0xfff) << 51); }
+FUNCTION double wide_abs(double x)      { return wide_of(bits_of_wide(x) & (~UINT64_C(0) >> 1)); }
+FUNCTION double wide_max(double a, double b) { return b > a ? b : a; }
+FUNCTION double wide_min(double a, double b) { return b < a ? b : a; }
+FUNCTION double wide_sign(double x)     { return x > 0 ? 1.0 : x < 0 ? -1.0 : x; }
+FUNCTION double wide_power_of_2(int k)  { return wide_of((uint64_t)(k + 1023) << 52); }      /* -1022 <= k <= 1023 */
+FUNCTION double wide_floor(double x) {
     if (!(wide_abs(x) < 4503599627370496.0)) return x;
     const double whole = (double)(int64_t)x;
     return whole > x ? whole - 1.0 : whole;
 }
 /* x = k ln 2 + r, |r| <= ln 2 / 2 */
-INLINE int wide_halve(double x, double *r) {
+FUNCTION int wide_halve(double x, double *r) {
     const double k = wide_floor(x * 1.44269504088896340736 + 0.5);
     *r = (x - k * 0x1.62e42fee00000p-1) - k * 1.9082149292705877e-10;
     return (int)k;
 }
 /* (e^r - 1 - r) / r^2 */
-INLINE double wide_exp_rest(double r) {
+FUNCTION double wide_exp_rest(double r) {
     double p = 1.0 / 87178291200.0;
     p = p * r + 1.0 / 6227020800.0; p = p * r + 1.0 / 479001600.0; p = p * r + 1.0 / 39916800.0;
     p = p * r + 1.0 / 3628800.0;    p = p * r + 1.0 / 362880.0;    p = p * r + 1.0 / 40320.0;
     p = p * r + 1.0 / 5040.0;       p = p * r + 1.0 / 720.0;       p = p * r + 1.0 / 120.0;
     p = p * r + 1.0 / 24.0;         p = p * r + 1.0 / 6.0;         return p * r + 0.5;
 }
-INLINE double wide_exp(double x) {
+FUNCTION double wide_exp(double x) {
     double r;
     if (x != x) return x;
     const int k = wide_halve(x < -750.0 ? -750.0 : x > 710.0 ? 710.0 : x, &r);
     const int half = (k + 2048) / 2 - 1024;
     return (1.0 + (r + r * r * wide_exp_rest(r))) * wide_power_of_2(half) * wide_power_of_2(k - half);
 }
-INLINE double wide_expm1(double x) {
+FUNCTION double wide_expm1(double x) {
     double r;
     if (x != x || x == 0) return x;
     const int k = wide_halve(x < -60.0 ? -60.0 : x > 710.0 ? 710.0 : x, &r);
@@ -49,7 +49,7 @@ INLINE double wide_expm1(double x) {
     const double a = wide_power_of_2(half), b = wide_power_of_2(k - half);
     return ((r + r * r * wide_exp_rest(r)) * a + (a - 1.0 / b)) * b;
 }
-INLINE double wide_log(double x) {
+FUNCTION double wide_log(double x) {
     if (!(x > 0)) return x == 0 ? -wide_inf() : wide_nan();
     if (x - x != 0) return x;
     int k = 0;
@@ -64,17 +64,17 @@ INLINE double wide_log(double x) {
     const double h = 0.5 * f * f, n = k;
     return n * 0x1.62e42fee00000p-1 + (f - (h - (s * (h + p * z) + n * 1.9082149292705877e-10)));
 }
-INLINE double wide_log1p(double x) {
+FUNCTION double wide_log1p(double x) {
     const double u = 1.0 + x, d = u - 1.0;
     if (d == 0 || !(x < wide_inf()) || !(x > -1)) return d == 0 || x != x || x > 0 ? x : wide_log(u);
     return wide_log(u) * (x / d);
 }
-INLINE double wide_tanh(double x) {
+FUNCTION double wide_tanh(double x) {
     const double t = wide_expm1(-2.0 * wide_abs(x)), y = -t / (2.0 + t);
     return x < 0 ? -y : y;
 }
 /* x^y as C has it; whole exponents below 1024 by multiplication */
-INLINE double wide_pow(double x, double y) {
+FUNCTION double wide_pow(double x, double y) {
     const double whole = wide_floor(y);
     if (y == 0 || x == 1) return 1.0;
     if (x != x || y != y) return x + y;
@@ -90,7 +90,7 @@ INLINE double wide_pow(double x, double y) {
     return x < 0 && wide_floor(y / 2) * 2 != y ? -size : size;
 }
 /* 2 / sqrt(pi) e^(-x^2) x (1 + 2 x^2 / 3 + (2 x^2)^2 / 15 + ..): no term is negative */
-INLINE double wide_erf(double x) {
+FUNCTION double wide_erf(double x) {
     if (x != x) return x;
     if (wide_abs(x) > 6) return x < 0 ? -1.0 : 1.0;
     double term = 1.0, sum = 1.0;
@@ -107,7 +107,7 @@ static const uint32_t two_over_pi[36] = {
     0xef2f118b, 0x5a0a6d1f, 0x6d367ecf, 0x27cb09b7, 0x4f463f66, 0x9e5fea2d,
     0x7527bac7, 0xebe5f17b, 0x3d0739f7, 0x8a5292ea, 0x6bfb5fb1, 0x1f8d5d08,
 };
-static int wide_turns(double x, double *r) {
+FUNCTION int wide_turns(double x, double *r) {
     if (wide_abs(x) < 524288.0) {                            /* pi/2 in pieces of 33 bits: the products are exact */
         const double q = wide_floor(x * 0.63661977236758134308 + 0.5);
         *r = ((x - q * 1.5707963267341256) - q * 6.077100506303966e-11) - q * 2.0222662487111665e-21;
@@ -144,27 +144,27 @@ static int wide_turns(double x, double *r) {
     q += up;
     return (x < 0 ? -q : q) & 3;
 }
-INLINE double wide_sin_series(double r) {
+FUNCTION double wide_sin_series(double r) {
     const double z = r * r;
     double p = 1.0 / 355687428096000.0;
     p = 1.0 / 1307674368000.0 - z * p; p = 1.0 / 6227020800.0 - z * p; p = 1.0 / 39916800.0 - z * p;
     p = 1.0 / 362880.0 - z * p;        p = 1.0 / 5040.0 - z * p;       p = 1.0 / 120.0 - z * p;
     return r - r * z * (1.0 / 6.0 - z * p);
 }
-INLINE double wide_cos_series(double r) {
+FUNCTION double wide_cos_series(double r) {
     const double z = r * r;
     double p = 1.0 / 20922789888000.0;
     p = 1.0 / 87178291200.0 - z * p;   p = 1.0 / 479001600.0 - z * p;  p = 1.0 / 3628800.0 - z * p;
     p = 1.0 / 40320.0 - z * p;         p = 1.0 / 720.0 - z * p;        p = 1.0 / 24.0 - z * p;
     return 1.0 - (0.5 * z - z * z * p);
 }
-INLINE double wide_sin(double x) {
+FUNCTION double wide_sin(double x) {
     double r;
     const int q = wide_turns(x, &r);
     const double y = q & 1 ? wide_cos_series(r) : wide_sin_series(r);
     return q & 2 ? -y : y;
 }
-INLINE double wide_cos(double x) {
+FUNCTION double wide_cos(double x) {
     double r;
     const int q = wide_turns(x, &r);
     const double y = q & 1 ? wide_sin_series(r) : wide_cos_series(r);
@@ -187,12 +187,12 @@ static const double probit_tail[2][8] = {
      0.0265321895265761230930, 0.00124266094738807843860, 2.71155556874348757815e-5, 2.01033439929228813265e-7},
     {1.0, 0.599832206555887937690, 0.136929880922735805310, 0.0148753612908506148525,
      7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15}};
-INLINE double wide_ratio(const double c[2][8], double x) {
+FUNCTION double wide_ratio(const double c[2][8], double x) {
     double a = 0, b = 0;
     for (int i = 7; i >= 0; i--) { a = a * x + c[0][i]; b = b * x + c[1][i]; }
     return a / b;
 }
-INLINE double wide_probit(double p) {
+FUNCTION double wide_probit(double p) {
     const double q = p - 0.5;
     if (!(p > 0 && p < 1)) return p == 0 ? -wide_inf() : p == 1 ? wide_inf() : wide_nan();
     if (wide_abs(q) <= 0.425) return q * wide_ratio(probit_middle, 0.180625 - q * q);
