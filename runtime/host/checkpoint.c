@@ -70,9 +70,20 @@ static void notes_of_progress(Notes *n, const Run *r, const Progress *at, uint64
 
 typedef struct Saving { Run *r; const int *tensor; void *values; } Saving;
 
+/* Totals are added up in double, also in a model of floats; a resume to the same bits needs all of them. */
+static bool kept_twice(const dln_model *m, const dln_tensor *t) {
+    return m->real_bytes == 8 || (t->kind == DLN_TOTAL && m->get_double && m->put_double);
+}
+
 static bool saving_values(void *context, int i, const void **values, Problem *p) {
     Saving *s = context;
-    if (!tensor_get(s->r, s->tensor[i], &s->values, p)) return false;
+    const dln_model *m = s->r->model;
+    const dln_tensor *t = &m->tensor[s->tensor[i]];
+    free(s->values);
+    if (!(s->values = memory_new(tensor_elements(t), kept_twice(m, t) ? 8 : 4, p))) return false;
+    int status = kept_twice(m, t) && m->real_bytes == 4 ? m->get_double(s->r->object, s->tensor[i], s->values)
+                                                        : m->get(s->r->object, s->tensor[i], s->values);
+    if (!run_check(s->r, status, t->name, p)) return false;
     *values = s->values;
     return true;
 }
@@ -88,7 +99,7 @@ bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed
         const dln_tensor *from = &m->tensor[i];
         if (keep == KEEP_WEIGHTS && !is_weight(from) && !(from->kind == DLN_TOTAL && m->passes)) continue;
         StoredTensor *to = &t[count];
-        *to = (StoredTensor){ .name = stored_name(from, p), .twice = m->real_bytes == 8, .rank = from->rank };
+        *to = (StoredTensor){ .name = stored_name(from, p), .twice = kept_twice(m, from), .rank = from->rank };
         for (int k = 0; k < from->rank; k++) to->extent[k] = from->extent[k];
         tensor[count++] = i;
         good = to->name != NULL;
@@ -175,11 +186,12 @@ static bool kind_put(Run *r, const StoredFile *f, const StoredTensor **found, dl
         const dln_tensor *t = &m->tensor[i];
         if (t->kind != kind || !found[i]) continue;
         size_t count = tensor_elements(t);
-        void *values = memory_new(count, (size_t)m->real_bytes, p);
-        bool good = values && stored_values(f, found[i], m->real_bytes == 8, values, p);
+        const bool twice = kept_twice(m, t);
+        void *values = memory_new(count, twice ? 8 : 4, p);
+        bool good = values && stored_values(f, found[i], twice, values, p);
         if (good && kind == DLN_PARAM && !values_finite(r, values, count))
             good = problem_set(p, EXIT_INPUT, "%s: %s holds values that are not finite", f->path, t->name);
-        good = good && run_check(r, m->put(r->object, i, values), t->name, p);
+        if (good) good = run_check(r, twice && m->real_bytes == 4 ? m->put_double(r->object, i, values) : m->put(r->object, i, values), t->name, p);
         free(values);
         if (!good) return false;
     }
@@ -225,14 +237,10 @@ bool checkpoint_load(Run *r, const char *path, Progress *at, uint64_t *seed, Pro
     bool good = found && tensors_match(r, &f, at != NULL, found, p);
     if (good && at) good = progress_read(r, &f, at, &iteration, &saved_seed, p);
     good = good && kind_put(r, &f, found, DLN_TOTAL, p);
-    bool totals = false, all = true;
-    for (int i = 0; good && i < m->tensors; i++) if (m->tensor[i].kind == DLN_TOTAL) { totals = true; all = all && found[i]; }
-    if (good && m->passes && totals && all) good = run_check(r, m->settle(r->object), "cannot settle the measured totals", p);
     good = good && kind_put(r, &f, found, DLN_PARAM, p) && kind_put(r, &f, found, DLN_STATE, p) && kind_put(r, &f, found, DLN_OPTIMIZER, p);
-    if (good && at) {
-        good = run_check(r, m->set_iteration(r->object, iteration, (uint64_t)saved_seed), "cannot set the iteration", p);
-        *seed = (uint64_t)saved_seed;
-    }
+    /* a model whose iteration is not 0 has been measured: what `normalize` learned is among the states */
+    if (good) good = run_check(r, m->set_iteration(r->object, at ? iteration : 1, at ? (uint64_t)saved_seed : m->seed), "iteration", p);
+    if (good && at) *seed = (uint64_t)saved_seed;
     if (good && sha256 && strcmp(sha256, m->sha256) && !r->options.quiet)
         fprintf(stderr, "note: %s was written by another version of %s; all shapes agree\n", path, m->source);
     free(found);

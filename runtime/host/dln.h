@@ -81,12 +81,17 @@ typedef struct dln_model {
     int  (*reset)(void *m);                      /* metrics begin anew */
     int  (*report)(void *m, double *values);     /* of all since reset: the metrics one after another */
     int  (*set_setting)(void *m, int setting, double value);
-    int  (*set_clock)(void *m, int clock, double value);
+    int  (*set_clock)(void *m, int clock, double value);         /* epoch_end is 1 in the first step after an epoch, when loss and val_* are new */
     int  (*get)(const void *m, int tensor, void *values);
     int  (*put)(void *m, int tensor, const void *values);
     int64_t (*iteration)(const void *m);
     int  (*set_iteration)(void *m, int64_t iteration, uint64_t seed);
     const char *(*strerror)(int status);
+
+    /* May be missing (NULL): a tensor's values as double whatever the model computes in, so that totals, which are added
+     * up in double, survive a checkpoint in the middle of an epoch to the bit. */
+    int  (*get_double)(const void *m, int tensor, double *values);
+    int  (*put_double)(void *m, int tensor, const double *values);
 } dln_model;
 
 /* The whole host program: train, eval, predict, info, export. Returns the exit code: 0 done, 1 an error in the input,

@@ -46,14 +46,15 @@ static bool integers_check(const Table *t, const Column *c, const dln_field *f, 
     const double least = f->classes ? 0 : INT32_MIN, most = f->classes ? f->classes - 1 : INT32_MAX;
     size_t count = t->slide ? t->room + c->elements : (size_t)t->rows * c->elements;
     if (c->classes && f->classes && c->classes->count > f->classes)
-        return problem_set(p, EXIT_INPUT, "%s: %s has %d different values (%.40s, %.40s ..), but the model has %d classes",
+        return problem_set(p, EXIT_INPUT, "%s: %s has %d different values (%.40s, %.40s ..), but the model takes %d",
                            c->file, c->name, c->classes->count, c->classes->name[0], c->classes->name[1], f->classes);
     for (size_t i = 0; i < count; i++) {
         double value = cell_value(c, i);
         if (value >= least && value <= most && value == floor(value)) continue;
         problem_set(p, EXIT_INPUT, "%s: sample %zu: %s is %g, ", c->file, t->slide ? i : i / c->elements, c->name, value);
         if (value != floor(value)) problem_add(p, "but the model takes whole numbers there");
-        else if (f->classes) problem_add(p, "but the model has %d classes, 0 .. %d", f->classes, f->classes - 1);
+        else if (f->classes && f->is_target) problem_add(p, "but the model has %d classes, 0 .. %d", f->classes, f->classes - 1);
+        else if (f->classes) problem_add(p, "but the model takes 0 .. %d there", f->classes - 1);
         else problem_add(p, "which does not fit into 32 bits");
         return false;
     }

@@ -83,14 +83,14 @@ static void line_draw(Display *d, const Writer *w, bool last) {
     d->line_open = !last;
 }
 
-void display_step(Display *d, int64_t done, const double *values) {
+void display_step(Display *d, int64_t done, int64_t own, const double *values) {
     Writer w = { 0 };
     double now = seconds_now(), used = now - d->begun;
     d->drawn = now;
     write_head(&w, d, done);
     write_bar(&w, done, d->steps);
     write_text(&w, " - ETA: ");
-    write_duration(&w, done ? used / (double)done * (double)(d->steps - done) : 0);
+    write_duration(&w, own ? used / (double)own * (double)(d->steps - done) : 0);
     write_values(&w, d->model, values, "");
     line_draw(d, &w, false);
     free(w.text);
@@ -106,7 +106,7 @@ static void json_line(const Display *d, int64_t done, double used, const double 
     free(w.text);
 }
 
-void display_round_end(Display *d, int64_t done, const double *values, const double *validation) {
+void display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation) {
     Writer w = { 0 };
     double used = seconds_now() - d->begun;
     if (d->kind == PROGRESS_JSON) json_line(d, done, used, values, validation);
@@ -116,7 +116,7 @@ void display_round_end(Display *d, int64_t done, const double *values, const dou
     write_text(&w, " - ");
     write_duration(&w, used);
     write_text(&w, " ");
-    write_step_time(&w, done ? used / (double)done : 0);
+    write_step_time(&w, own ? used / (double)own : 0);
     write_values(&w, d->model, values, "");
     if (validation) write_values(&w, d->model, validation, "val_");
     if (d->kind == PROGRESS_BAR) line_draw(d, &w, true);

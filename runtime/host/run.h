@@ -89,8 +89,8 @@ double seconds_now(void);
 void display_begin(Display *d, const Run *r, bool in_steps, int64_t rounds);
 void display_round(Display *d, int64_t round, int64_t steps);    /* round counts from 1 */
 bool display_due(const Display *d);                              /* is a redraw worth a report? */
-void display_step(Display *d, int64_t done, const double *values);
-void display_round_end(Display *d, int64_t done, const double *values, const double *validation);
+void display_step(Display *d, int64_t done, int64_t own, const double *values);         /* own: done since display_round */
+void display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation);
 void display_break(Display *d);                                  /* ends a line that is still being redrawn */
 void display_figures(const Display *d, const char *part, const double *values);     /* Test loss: .. */
 

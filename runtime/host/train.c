@@ -217,7 +217,8 @@ static bool policy_act(Trainer *t, int64_t round, Problem *p) {
     return !policy->keeps_last || trainer_save(t, t->r->weights, p);
 }
 
-static bool round_end(Trainer *t, int64_t round, int64_t steps, Problem *p) {
+/* steps: of the round; own: those done by this run of the program. */
+static bool round_end(Trainer *t, int64_t round, int64_t steps, int64_t own, Problem *p) {
     Run *r = t->r;
     double begun = t->display.begun;
     if (!run_check(r, t->m->report(r->object, r->values), "report", p)) return false;
@@ -226,7 +227,7 @@ static bool round_end(Trainer *t, int64_t round, int64_t steps, Problem *p) {
     if (t->validated) clocks_report(t, t->validation, "val_");
     trainer_clock(t, "epoch_end", 1);            /* for the next step: schedules see the new figures then */
     const double *validation = t->validated ? t->validation : NULL;
-    display_round_end(&t->display, steps, r->values, validation);
+    display_round_end(&t->display, steps, own, r->values, validation);
     return log_round(&t->log, t->at.epoch, t->at.step, seconds_now() - begun, r->values, validation, p)
            && policy_act(t, round, p);
 }
@@ -234,18 +235,19 @@ static bool round_end(Trainer *t, int64_t round, int64_t steps, Problem *p) {
 /* Steps until the round is full or somebody interrupts. */
 static bool round_run(Trainer *t, int64_t round, Problem *p) {
     Run *r = t->r;
-    int64_t steps = t->round_steps, done = t->in_steps ? t->at.step - (round - 1) * t->round_steps : t->at.batch_in_epoch;
+    int64_t steps = t->round_steps, begun, done = t->in_steps ? t->at.step - (round - 1) * t->round_steps : t->at.batch_in_epoch;
     if (t->in_steps && steps > t->total_steps - (round - 1) * t->round_steps) steps = t->total_steps - (round - 1) * t->round_steps;
     if (!done && !run_check(r, t->m->reset(r->object), "reset", p)) return false;
     display_round(&t->display, round, steps);
+    begun = done;
     while (done < steps && !interrupted) {
         if (!trainer_step(t, p)) return false;
         done++;
         if (!display_due(&t->display)) continue;
         if (!run_check(r, t->m->report(r->object, r->values), "report", p)) return false;
-        display_step(&t->display, done, r->values);
+        display_step(&t->display, done, done - begun, r->values);
     }
-    return done < steps || round_end(t, round, steps, p);
+    return done < steps || round_end(t, round, steps, steps - begun, p);
 }
 
 static bool rounds_run(Trainer *t, Problem *p) {
@@ -317,6 +319,8 @@ int train_command(Run *r, Problem *p) {
     Trainer t;
     struct sigaction saved[3];
     int code = EXIT_DONE;
+    if (!r->model->step || !r->model->report)
+        return problem_set(p, EXIT_INPUT, "%s has no train block: the model can only predict", r->model->source), p->code;
     interrupted = 0;
     signals_set(true, saved);
     bool good = trainer_begin(&t, r, p);
