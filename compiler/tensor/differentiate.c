@@ -104,10 +104,24 @@ static Part *part_add(Backward *b, Tensor *t, const Node *value, const Equation 
     return part;
 }
 
-/* A gather with indices left: the plain axes are solved, the others written where the gather says. */
-static void contribute_scatter(Backward *b, const Node *read, const Node *value, const IndexList *indices,
-                               const Equation *from)
+/* What c comes to where the solution holds. A test that reads a tensor (g[I] == J) stands behind the tests of the read
+ * itself: it may read nothing where these are false. */
+static const Node *solved_value(const Contribution *c, const Solution *s)
 {
+    const Node *sum = NULL;
+    for (int i = 0; i < c->part.count; i++) {
+        const Node *test = c->part.at[i].test ? node_substitute(c->part.at[i].test, &s->value) : NULL;
+        const Node *value = node_substitute(c->part.at[i].value, &s->value);
+        value = node_guard(node_and(test, s->gather_test), value);
+        sum = sum ? node2(OP_ADD, sum, value) : value;
+    }
+    return node_guard(s->test, sum);
+}
+
+/* A gather with indices left: the plain axes are solved, the others written where the gather says. */
+static void contribute_scatter(Backward *b, const Contribution *c, const IndexList *indices, const Equation *from)
+{
+    const Node *read = c->read;
     Tensor *t = read->tensor;
     const Index **axis = axes_of(b, t), *place[MAX_RANK];
     const Sum *plain[MAX_RANK];
@@ -118,7 +132,7 @@ static void contribute_scatter(Backward *b, const Node *read, const Node *value,
             place[plains++] = axis[k];
         }
     Solution s = solve(plain, place, plains, indices);
-    value = node_guard(s.test, node_substitute(value, &s.value));
+    const Node *value = solved_value(c, &s);
     if (node_is_number(value, 0))
         return;
     Part *part = part_add(b, t, value, from);
@@ -128,19 +142,20 @@ static void contribute_scatter(Backward *b, const Node *read, const Node *value,
         part->sub[k] = sum_is_gather(read->sum[k]) ? sum_substitute(read->sum[k], &s.value) : sum_index(axis[k]);
 }
 
-/* value(I) belongs to read->tensor at read's subscripts, for every place of the indices I. */
-static void contribute(Backward *b, const Node *read, const Node *value, const IndexList *indices, const Equation *from)
+/* c(I) belongs to the tensor that is read, at the subscripts of the read, for every place of the indices I. */
+static void contribute(Backward *b, const Contribution *c, const IndexList *indices, const Equation *from)
 {
+    const Node *read = c->read;
     Tensor *t = read->tensor;
     bool gather = false;
     for (int k = 0; k < t->rank; k++)
         gather = gather || sum_is_gather(read->sum[k]);
     Solution s = solve(read->sum, axes_of(b, t), t->rank, indices);
     if (gather && s.left.count) {
-        contribute_scatter(b, read, value, indices, from);
+        contribute_scatter(b, c, indices, from);
         return;
     }
-    value = node_guard(s.test, node_substitute(value, &s.value));
+    const Node *value = solved_value(c, &s);
     if (!node_is_number(value, 0))
         part_add(b, t, value, from)->left = s.left;
 }
@@ -202,7 +217,7 @@ static void backward_of(Backward *b, const Equation *e)
     for (int i = 0; i < e->reduced_count; i++)
         PUSH(indices, e->reduced[i]);
     for (int i = 0; i < out.count; i++)
-        contribute(b, out.at[i].read, out.at[i].value, &indices, e);
+        contribute(b, &out.at[i], &indices, e);
 }
 
 /* ---- the gradient of a tensor from its parts ---- */

@@ -13,10 +13,11 @@ bool needs_node(const Needs *n, const Node *e);
 void store_results(Program *p, Needs *n);
 
 /* partials.c: what a right side hands to each tensor that it reads. */
-typedef struct Contribution { const Node *read, *value; } Contribution;
+typedef struct Guarded { const Node *test, *value; } Guarded;    /* value where test holds; NULL: everywhere */
+typedef struct Contribution { const Node *read; LIST(Guarded) part; } Contribution;      /* the sum of the parts */
 typedef LIST(Contribution) Contributions;
-/* Adds to out the contribution  value  of every read in e that needs a gradient, where adjoint is that of e; result: a
- * read of what e was stored as, or NULL; nothing is handed on where test (may be NULL) is false. */
+/* Adds to out what every read in e gets that needs a gradient, where adjoint is that of e; result: a read of what e was
+ * stored as, or NULL; nothing is handed on where test (may be NULL) is false. */
 void partials(const Node *e, const Node *result, const Node *adjoint, const Node *test, const Needs *needs,
               Contributions *out);
 
@@ -24,7 +25,7 @@ void partials(const Node *e, const Node *result, const Node *adjoint, const Node
 typedef LIST(const Index *) IndexList;
 typedef struct Solution {
     Substitution value;                          /* of what is solved, in terms of place and of what is left */
-    const Node *test;                            /* where it is a solution; NULL: everywhere */
+    const Node *test, *gather_test;              /* where it is one; NULL: everywhere. gather_test: what reads tensors */
     IndexList left;                              /* not solved: summed over (phases are new indices) */
 } Solution;
 Solution solve(const Sum *const *sub, const Index *const *place, int axes, const IndexList *indices);

@@ -242,6 +242,12 @@ static void solve_axis(Solver *s)
         solve_overlap(s, &axis, &f);
 }
 
+static void find_read(const Node *e, void *data)
+{
+    if (e->op == OP_READ)
+        *(bool *)data = true;
+}
+
 Solution solve(const Sum *const *sub, const Index *const *place, int axes, const IndexList *indices)
 {
     Solver s = {0};
@@ -258,7 +264,13 @@ Solution solve(const Sum *const *sub, const Index *const *place, int axes, const
         solve_axis(&s);
     }
     Solution out = { .value = s.value, .left = s.open };
-    for (int i = 0; i < s.tests.count; i++)      /* what was solved after a test belongs into it */
-        out.test = node_and(out.test, node_substitute(s.tests.at[i], &s.value));
+    for (int i = 0; i < s.tests.count; i++) {    /* what was solved after a test belongs into it */
+        const Node *test = node_substitute(s.tests.at[i], &s.value), **to = &out.test;
+        bool reads = false;
+        node_visit(test, find_read, &reads);
+        if (reads)
+            to = &out.gather_test;
+        *to = node_and(*to, test);
+    }
     return out;
 }

@@ -112,14 +112,14 @@ static void hand_down(Walk *w, const Node *e, const Node *y, const Node *test, c
     }
 }
 
-static void contribute(Contributions *out, const Node *read, const Node *value)
+static void contribute(Contributions *out, const Node *read, const Node *test, const Node *value)
 {
-    for (int i = 0; i < out->count; i++)
-        if (out->at[i].read == read) {
-            out->at[i].value = node2(OP_ADD, out->at[i].value, value);
-            return;
-        }
-    PUSH(*out, ((Contribution){ read, value }));
+    int i = 0;
+    while (i < out->count && out->at[i].read != read)
+        i++;
+    if (i == out->count)
+        PUSH(*out, ((Contribution){ .read = read }));
+    PUSH(out->at[i].part, ((Guarded){ test, value }));
 }
 
 void partials(const Node *e, const Node *result, const Node *adjoint, const Node *test, const Needs *needs,
@@ -130,7 +130,7 @@ void partials(const Node *e, const Node *result, const Node *adjoint, const Node
     while (w.list.count) {
         Waiting next = take_newest(&w);
         if (next.e->op == OP_READ)
-            contribute(out, next.e, node_guard(next.test, next.adjoint));
+            contribute(out, next.e, next.test, next.adjoint);
         else
             hand_down(&w, next.e, next.e == e && result ? result : next.e, next.test, next.adjoint);
     }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 static Program *p;
+static unsigned seed;                            /* of a random program */
 
 static void begin(void)
 {
@@ -97,6 +98,8 @@ static double weighted(Tensor *out, const double *weight)
     return sum;
 }
 
+static bool at_random;                           /* a random program: reads may be unproved, nothing may be reached */
+
 static void check(Tensor *out, int count, Tensor *const *wanted)
 {
     enum { MOST = 8 };
@@ -108,14 +111,15 @@ static void check(Tensor *out, int count, Tensor *const *wanted)
         want[i].of = wanted[i];
     differentiate(p, &(Gradient){ out, weight }, 1, want, count);
     program_verify(p, "differentiate");
-    cr_assert(program_unproved(p) == 0);
+    cr_assert(at_random || program_unproved(p) == 0);
     forward.equations.count = p->first_backward;
     forward.equations.at = p->equations.at;
     fill(weight, 99);
     interpret(p, values);
     for (int w = 0; w < count; w++) {
-        cr_assert(want[w].gradient, "nothing reaches %s", wanted[w]->name);
-        double *x = values_of(values, wanted[w]), *g = values_of(values, want[w].gradient), largest = 0.01, worst = 0;
+        cr_assert(at_random || want[w].gradient, "nothing reaches %s", wanted[w]->name);
+        double *x = values_of(values, wanted[w]), largest = 0.01, worst = 0;
+        double *g = want[w].gradient ? values_of(values, want[w].gradient) : NULL;
         for (int64_t i = 0; i < elements(wanted[w]); i++) {
             double keep = x[i], h = 1e-5;
             x[i] = keep + h;
@@ -126,9 +130,10 @@ static void check(Tensor *out, int count, Tensor *const *wanted)
             difference = (difference - weighted(out, values_of(values, weight))) / (2 * h);
             x[i] = keep;
             largest = fmax(largest, fabs(difference));
-            worst = fmax(worst, fabs(difference - g[i]));
+            worst = fmax(worst, fabs(difference - (g ? g[i] : 0)));
         }
-        cr_assert(worst <= 1e-7 * largest, "gradient of %s: off by %g of %g", wanted[w]->name, worst, largest);
+        cr_assert(worst <= 1e-7 * largest, "gradient of %s (%u): off by %g of %g", wanted[w]->name, seed, worst,
+                  largest);
     }
 }
 #define COUNT(...) (int)(sizeof((Tensor *[]){ __VA_ARGS__ }) / sizeof(Tensor *))
@@ -371,4 +376,77 @@ Test(differentiate, shared_expressions)
         e = mul(num(0.7), add(e, node1(OP_SIN, e)));
     MAP(y, e, i);
     CHECK(y, x);
+}
+
+/* ---- random reads: sums with any factors, floors, remainders, exact divisions, gathers; all guarded ---- */
+static unsigned state;
+static int below(int n)
+{
+    state = state * 1103515245u + 12345u;
+    return (int)((state >> 16) % (unsigned)n);
+}
+
+static const Sum *random_sum(const Index *const *index, int count)
+{
+    const Sum *a = sum_constant(below(4) - 1);
+    for (int terms = 1 + below(3); terms > 0; terms--)
+        a = plus(a, times(at(index[below(count)]), (const int[]){ 1, 1, 1, 2, 3, -1, -2 }[below(7)]));
+    return a;
+}
+
+/* One read of x somewhere, 0.5 off its axes. */
+static const Node *random_read(Tensor *x, Tensor *label, const Index *const *index, int count)
+{
+    const Sum *sub[MAX_RANK];
+    const Node *test = NULL;
+    for (int k = 0; k < x->rank; k++) {
+        const Sum *a = random_sum(index, count);
+        switch (below(8)) {
+        case 0:
+            test = node_and(test, node2(OP_EQ, node_sum(sum_mod(a, 2)), node_int(0)));
+            a = sum_exact(a, 2);
+            break;
+        case 1: a = sum_floor(a, 2); break;
+        case 2: a = sum_mod(a, 3); break;
+        case 3:
+            if (label) {
+                const Sum *place = random_sum(index, count);
+                test = node_and(test, node_in(place, label->extent[0]));
+                a = plus(sum_node(READ(label, place)), sum_constant(below(2)));
+            }
+            break;
+        default: break;
+        }
+        test = node_and(test, node_in(a, x->extent[k]));
+        sub[k] = a;
+    }
+    return test ? node_select(test, node_read(x, sub), num(0.5)) : node_read(x, sub);
+}
+
+Test(differentiate, random_reads)
+{
+    at_random = true;
+    for (seed = 0; seed < 400; seed++) {
+        begin();
+        state = seed * 2654435761u + 1;
+        Tensor *x = tensor(ROLE_PARAM, "x", 1 + below(3), 1 + below(5), 2 + below(3), 2 + below(2));
+        Tensor *w = tensor(ROLE_PARAM, "w", 1 + below(2), 2 + below(5), 2 + below(3));
+        Tensor *label = ints(tensor(ROLE_INPUT, "label", 1, 3));
+        START(x, w, label);
+        const Index *index[4] = { idx("a", 1 + below(4)), idx("b", 1 + below(4)), idx("c", 1 + below(4)), idx("d", 3) };
+        int left = below(4), reduced = left == 0 ? 1 + below(4) : below(5 - left), all = left + reduced;
+        int extent[4] = { index[0]->extent, index[1]->extent, index[2]->extent, index[3]->extent };
+        Tensor *y = tensor_new("y", left, extent, false, TYPE_FLOAT, ROLE_TEMP);
+        const Node *e = mul(random_read(x, label, index, all), random_read(w, below(2) ? label : NULL, index, all));
+        e = add(e, node1(OP_SIN, random_read(below(2) ? x : w, NULL, index, all)));
+        Equation *q = define(equation_map(y, index, e));
+        q->reduction = reduced == 0 ? RED_NONE : below(4) ? RED_SUM : RED_MAX;
+        for (int i = left; i < all; i++)
+            q->reduced[q->reduced_count++] = index[i];
+        Tensor *z = tensor(ROLE_TEMP, "z", 1, 4);    /* reads of y too */
+        const Index *m[2] = { idx("m", 4), idx("k", 3) };
+        q = MAP(z, mul(random_read(y, NULL, m, 2), random_read(x, label, m, 2)), m[0]);
+        over(q, RED_SUM, 1, m[1]);
+        CHECK(z, x, w);
+    }
 }
