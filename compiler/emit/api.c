@@ -15,14 +15,12 @@ const Tensor *kept_tensor(const Emission *e, int i)
 
 bool kept_in_inference(const Emission *e, const Tensor *t)
 {
-    const Storage *s = plan_storage(e->plan, t);
-    return s->offset + s->bytes <= e->plan->infer_bytes;
+    return plan_storage(e->plan, t)->offset < e->plan->weight_bytes;
 }
 
 static bool is_optimizer_state(const Emission *e, const Tensor *t)
 {
-    const Storage *s = plan_storage(e->plan, t);
-    return t->role == ROLE_STATE && s->offset + s->bytes > e->plan->weight_bytes;
+    return t->role == ROLE_STATE && !kept_in_inference(e, t);
 }
 
 enum { STATE_HEAD = 56 };        /* magic 8, version and byte order 8, model 8, seed 8, iteration 8, passes 8, settings, clocks; checksum 8 */
@@ -146,7 +144,7 @@ static const char *const element_access =
     "}\n"
     "/* An instance for inference has less memory: what lies beyond it is not there. */\n"
     "static int is_there(const @p *m, const place *p) {\n"
-    "    return p->offset < m->bytes && (m->bytes >= WHOLE_BYTES || p->offset < @P_INFER_BYTES);\n"
+    "    return m->bytes >= WHOLE_BYTES || p->offset < @P_WEIGHT_BYTES;\n"
     "}\n\n";
 
 /* ---- checks of the batch ----------------------------------------------------------------------------------------- */
@@ -347,7 +345,7 @@ static void call_init(const Emission *e, Text *to)
         "    memset(memory, 0, m->bytes);\n");
     for (int i = 0; i < m->settings.count; i++)
         text_addf(to, "    m->setting[%d] = %.17g;        /* %s */\n", i, m->settings.at[i]->data[0], c_name(e->plan, m->settings.at[i]));
-    if (m->initialize)
+    if (m->initialize && e->trains)
         text_addf(to, "    if (m->bytes == WHOLE_BYTES) {\n        const struct run run = run_of(m, 1, 0);\n        run_%s(&run);\n    }\n",
                   m->initialize->name);
     template_add(e, to, "    m->ready = READY;\n    return @P_OK;\n}\n");

@@ -68,11 +68,11 @@ static void core_add(const char *name, Text *to)
     }
 }
 
-static void core_text(const Emission *e, const CoreUse *use, Text *to)
+static void core_text(const Emission *e, const CoreUse *use, bool wide, Text *to)
 {
     if (e->plan->options->wide_real) text_add(to, "#define DLN_REAL_DOUBLE 1\n");
     core_add("vec", to);
-    if (use->math || use->random) core_add("wide", to);
+    if (use->math || wide) core_add("wide", to);
     if (use->math) core_add("dln_math", to);
     if (use->random) { core_add("rng", to); core_add("random", to); }
     if (use->contract) core_add("tile", to);
@@ -140,6 +140,8 @@ static void program_text(const Emission *e, const ProgramPlan *p, const char *ke
     text_add(to, "    }\n}\n");
 }
 
+static bool is_emitted(const Emission *e, const ProgramPlan *p) { return e->trains || p->program != e->model->initialize; }
+
 void emit_source(const Plan *plan, Text *c, Text *h)
 {
     Emission e = { .plan = plan, .model = plan->model, .trains = plan->model->step != NULL };
@@ -152,19 +154,24 @@ void emit_source(const Plan *plan, Text *c, Text *h)
     e.prefix = public_prefix(plan);
     e.upper = upper(e.prefix);
 
+    /* without a step nothing is initialised: weights come from the caller */
     CoreUse use = {0};
+    bool wide = false;
     const char **kernels = NEW_ARRAY(const char *, plan->programs.count + 1);
     for (int i = 0; i < plan->programs.count; i++) {
         Text t = {0};
+        if (!is_emitted(&e, &plan->programs.at[i])) continue;
         emit_kernels(plan, &plan->programs.at[i], &t, &use);
         kernels[i] = text_string(&t);
+        wide |= strstr(kernels[i], "wide_") != NULL;
     }
     head_text(&e, &use, c);
     text_addf(c, "#include \"%s.h\"\n#include <string.h>\n", plan->options->prefix ? plan->options->prefix : plan->model->name);
     if (use.blas) text_add(c, "#include <cblas.h>\n");
-    core_text(&e, &use, c);
+    core_text(&e, &use, wide, c);
     run_struct(&e, c);
-    for (int i = 0; i < plan->programs.count; i++) program_text(&e, &plan->programs.at[i], kernels[i], c);
+    for (int i = 0; i < plan->programs.count; i++)
+        if (kernels[i]) program_text(&e, &plan->programs.at[i], kernels[i], c);
     text_add(c, "\n");
     api_text(&e, c);
     host_text(&e, c);

@@ -132,6 +132,21 @@ static void wrappers(const Emission *e, Text *to)
         "static int host_init(void *m, void *memory, size_t bytes, uint64_t seed) { return @p_init(m, memory, bytes, seed); }\n"
         "static int host_get(const void *m, int tensor, void *values) { return @p_get(m, tensor, values); }\n"
         "static int host_put(void *m, int tensor, const void *values) { return @p_put(m, tensor, values); }\n"
+        "static int host_get_double(const void *m, int tensor, double *values) {\n"
+        "    const int status = tensor_check(m, tensor, values);\n"
+        "    if (status) return status;\n"
+        "    const place *p = &places[tensor];\n"
+        "    for (size_t i = 0; i < p->count; i++) values[i] = element_read(p, ((const @p *)m)->memory + element_at(p, i));\n"
+        "    return @P_OK;\n"
+        "}\n"
+        "static int host_put_double(void *m, int tensor, const double *values) {\n"
+        "    const int status = tensor_check(m, tensor, values);\n"
+        "    if (status) return status;\n"
+        "    const place *p = &places[tensor];\n"
+        "    for (size_t i = 0; i < p->count; i++) if (!element_takes(p, values[i])) return @P_VALUE;\n"
+        "    for (size_t i = 0; i < p->count; i++) element_write(p, ((@p *)m)->memory + element_at(p, i), values[i]);\n"
+        "    return @P_OK;\n"
+        "}\n"
         "static int64_t host_iteration(const void *m) { return ((const @p *)m)->iteration; }\n"
         "static int host_set_iteration(void *m, int64_t iteration, uint64_t seed) { return @p_set_iteration(m, iteration, seed); }\n");
     if (m->measure.count) {
@@ -227,7 +242,7 @@ static void descriptor(const Emission *e, int data, int train, Text *to)
     if_there("report", "host_report", m->report != NULL, to);
     if_there("set_setting", "host_set", m->settings.count > 0, to);
     if_there("set_clock", "host_clock", m->clocks.count > 0, to);
-    template_add(e, to, "    .get = host_get, .put = host_put,\n    .iteration = host_iteration, .set_iteration = host_set_iteration,\n"
+    template_add(e, to, "    .get = host_get, .put = host_put, .get_double = host_get_double, .put_double = host_put_double,\n    .iteration = host_iteration, .set_iteration = host_set_iteration,\n"
                         "    .strerror = @p_strerror,\n};\n");
 }
 
