@@ -37,6 +37,7 @@ typedef struct Layout {
     int depth;                   /* many blocks open */
     int statement_indent, statement_lines;
     int arrow, question;         /* columns of the statement's first '->' and '?', or NONE */
+    int after_comments;          /* the first piece behind the comments that are being laid */
 } Layout;
 
 /* --- pieces ----------------------------------------------------------------------------------------------------- */
@@ -260,8 +261,7 @@ static int indent_of(const Layout *f, int i)
     const Piece *p = &f->pieces.at[i];
     int block = INDENT * f->depth;
     if (p->kind == COMMENT) {
-        int next = i;
-        while (next < f->pieces.count && f->pieces.at[next].kind == COMMENT) next++;
+        int next = f->after_comments;
         if (in_brackets(f)) return indent_in_brackets(f, false);
         if (next == f->pieces.count || f->pieces.at[next].begins || is_branch(f, next)) return block;
         int kind = f->pieces.at[next].kind;
@@ -433,6 +433,9 @@ static void lines_lay(Layout *f)
             i = line_lay(f, i);
             continue;
         }
+        if (f->after_comments < i) f->after_comments = i;
+        while (f->after_comments < f->pieces.count && f->pieces.at[f->after_comments].kind == COMMENT)
+            f->after_comments++;
         Line line = { .code = piece_text(f, i), .indent = indent_of(f, i), .only_comment = true,
                       .blank = i > 0 && blank_before(f, i) };
         PUSH(f->lines, line);
@@ -446,15 +449,15 @@ static const char *lines_write(const Layout *f)
 {
     enum { LONG_LINE = 90 };                     /* its comment does not push the others away */
     Text t = { 0 };
-    int column = 0;
+    int column = 0, run_end = 0;                 /* of the lines with comments that i is among */
     for (int i = 0; i < f->lines.count; i++) {
         const Line *line = &f->lines.at[i];
-        bool goes_on = i > 0 && f->lines.at[i - 1].comment && !line->blank && column > 0;
-        if (line->comment && !goes_on) {
+        if (line->comment && i >= run_end) {
             column = 0;
-            for (int k = i; k < f->lines.count && f->lines.at[k].comment && (k == i || !f->lines.at[k].blank); k++) {
-                int width = f->lines.at[k].width;
-                if (width <= LONG_LINE && width + 2 > column) column = width + 2;
+            for (run_end = i; run_end < f->lines.count; run_end++) {
+                const Line *other = &f->lines.at[run_end];
+                if (!other->comment || (other->blank && run_end > i)) break;
+                if (other->width <= LONG_LINE && other->width + 2 > column) column = other->width + 2;
             }
         }
         if (line->blank && i > 0) text_add(&t, "\n");
