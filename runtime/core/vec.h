@@ -175,8 +175,8 @@ INLINE vec  load(const real *p)                { return *(const loose_vec *)p; }
 INLINE void store(real *p, vec v)              { *(loose_vec *)p = v; }
 INLINE ints load_ints(const int32_t *p)        { return *(const loose_ints *)p; }
 INLINE void store_ints(int32_t *p, ints v)     { *(loose_ints *)p = v; }
-INLINE bools load_bools(const uint8_t *p)      { return *(const loose_bools *)p; }
-INLINE void store_bools(uint8_t *p, bools v)   { *(loose_bools *)p = v; }
+INLINE bools load_bytes(const uint8_t *p)      { return *(const loose_bools *)p; }
+INLINE void store_bytes(uint8_t *p, bools v)   { *(loose_bools *)p = v; }
 
 /* The first k lanes; the others are 0, and are not touched. */
 INLINE vec load_part(const real *p, int k) {
@@ -195,12 +195,12 @@ INLINE ints load_ints_part(const int32_t *p, int k) {
     return v;
 }
 INLINE void store_ints_part(int32_t *p, ints v, int k) { for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l]; }
-INLINE bools load_bools_part(const uint8_t *p, int k) {
+INLINE bools load_bytes_part(const uint8_t *p, int k) {
     bools v = {0};
     for (int l = 0; l < LANES; l++) if (l < k) v[l] = p[l];
     return v;
 }
-INLINE void store_bools_part(uint8_t *p, bools v, int k) { for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l]; }
+INLINE void store_bytes_part(uint8_t *p, bools v, int k) { for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l]; }
 /* Lanes that lie step reals apart: p[0], p[step], .. */
 INLINE vec load_apart(const real *p, ptrdiff_t step) {
     vec v = {0};
@@ -229,8 +229,8 @@ INLINE ints to_ints_mask(mask m)               { return __builtin_convertvector(
 INLINE mask to_mask(ints m)                    { return m; }
 INLINE ints to_ints_mask(mask m)               { return m; }
 #endif
-INLINE mask from_bools(bools b)                { return __builtin_convertvector((signs)-b, mask); }  /* 0 or 1 to a mask */
-INLINE bools to_bools(mask m)                  { return (bools)-__builtin_convertvector(m, signs); }
+INLINE mask from_bytes(bools b)                { return __builtin_convertvector((signs)-b, mask); }  /* 0 or 1 to a mask */
+INLINE bools to_bytes(mask m)                  { return (bools)-__builtin_convertvector(m, signs); }
 INLINE vec  to_real(ints i)                    { return __builtin_convertvector(i, vec); }
 INLINE vec  mask_to_real(mask m)               { return where(m, splat(R(1))); }                     /* 1 or 0 */
 INLINE ints mask_to_ints(mask m)               { return -to_ints_mask(m); }
@@ -274,14 +274,14 @@ INLINE vec  load(const real *p)                { return *p; }
 INLINE void store(real *p, vec v)              { *p = v; }
 INLINE ints load_ints(const int32_t *p)        { return *p; }
 INLINE void store_ints(int32_t *p, ints v)     { *p = v; }
-INLINE bools load_bools(const uint8_t *p)      { return *p; }
-INLINE void store_bools(uint8_t *p, bools v)   { *p = v; }
+INLINE bools load_bytes(const uint8_t *p)      { return *p; }
+INLINE void store_bytes(uint8_t *p, bools v)   { *p = v; }
 INLINE vec  load_part(const real *p, int k)                    { return k > 0 ? *p : R(0); }
 INLINE void store_part(real *p, vec v, int k)                  { if (k > 0) *p = v; }
 INLINE ints load_ints_part(const int32_t *p, int k)            { return k > 0 ? *p : 0; }
 INLINE void store_ints_part(int32_t *p, ints v, int k)         { if (k > 0) *p = v; }
-INLINE bools load_bools_part(const uint8_t *p, int k)          { return k > 0 ? *p : (bools)0; }
-INLINE void store_bools_part(uint8_t *p, bools v, int k)       { if (k > 0) *p = v; }
+INLINE bools load_bytes_part(const uint8_t *p, int k)          { return k > 0 ? *p : (bools)0; }
+INLINE void store_bytes_part(uint8_t *p, bools v, int k)       { if (k > 0) *p = v; }
 INLINE vec  load_apart(const real *p, ptrdiff_t step)          { (void)step; return *p; }
 INLINE void store_apart(real *p, vec v, ptrdiff_t step)        { (void)step; *p = v; }
 INLINE vec  splat(real x)                      { return x; }
@@ -294,8 +294,8 @@ INLINE mask none(mask m)                       { return !m; }
 INLINE ints none_ints(ints m)                  { return !m; }
 INLINE mask to_mask(ints m)                    { return m; }
 INLINE ints to_ints_mask(mask m)               { return m; }
-INLINE mask from_bools(bools b)                { return b; }
-INLINE bools to_bools(mask m)                  { return (bools)m; }
+INLINE mask from_bytes(bools b)                { return b; }
+INLINE bools to_bytes(mask m)                  { return (bools)m; }
 INLINE vec  to_real(ints i)                    { return (real)i; }
 INLINE vec  mask_to_real(mask m)               { return (real)m; }
 INLINE ints mask_to_ints(mask m)               { return m; }

@@ -147,7 +147,7 @@ Test(core, conversions)
     }
     uint8_t truths[LANES], back[LANES];
     for (int l = 0; l < LANES; l++) truths[l] = (uint8_t)(l & 1);
-    store_bools(back, to_bools(from_bools(load_bools(truths))));
+    store_bytes(back, to_bytes(from_bytes(load_bytes(truths))));
     cr_expect(memcmp(truths, back, LANES) == 0);
 }
 
