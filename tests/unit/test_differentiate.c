@@ -279,6 +279,23 @@ Test(differentiate, embedding)
     cr_assert(scatter);
 }
 
+/* h[n, t, j] = sin(h[n, t - 1, to[j]] else x[n, 0, j]) + x[n, t, to[j]]: scatters by samples, and inside a scan */
+Test(differentiate, gathers_in_a_scan)
+{
+    Tensor *x = batched(tensor(ROLE_INPUT, "x", 3, 4, 5, 3)), *to = ints(tensor(ROLE_INPUT, "to", 1, 3));
+    START(x, to);
+    Tensor *h = batched(tensor(ROLE_TEMP, "h", 3, 4, 5, 3));
+    const Index *n = idx("n", 4), *t = idx("t", 5), *j = idx("j", 3);
+    const Sum *last = shift(at(t), -1), *other = sum_node(READ(to, at(j)));
+    const Node *start = READ(x, at(n), sum_constant(0), at(j));
+    const Node *before = node_select(node_in(last, 5), READ(h, at(n), last, other), start);
+    Equation *e = MAP(h, add(node1(OP_SIN, before), READ(x, at(n), at(t), other)), n, t, j);
+    e->loop = NEW(Loop);
+    *e->loop = (Loop){ 1, 5, 1 };
+    e->step = t;
+    CHECK(h, x);
+}
+
 /* y[i in 0..3] = a[i], y[3 + i] = b[i]^2, y[7] = 1: pieces; read as a whole and at a constant */
 Test(differentiate, pieces)
 {
