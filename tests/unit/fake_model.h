@@ -8,5 +8,5 @@
 dln_model *fake_model(const char *input, int inputs, int classes);
 /* The same with data and train blocks that train it on MNIST. */
 dln_model *fake_mnist(void);
-extern int64_t fake_fail_step;                   /* the loss is nan at this step; 0: never */
+extern int64_t fake_fail_step, fake_signal_step; /* the loss is nan at this step; SIGINT comes in that one; 0: never */
 #endif
