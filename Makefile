@@ -141,7 +141,7 @@ $(UNIT_HELP:%.c=$(BUILD)/%.o): $(BUILD)/%.o: %.c
 
 $(UNIT_PROGRAMS): $(BUILD)/%: %.c $(BUILD)/libunit.a $(BUILD)/libdlnc.a $(BUILD)/libdln.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libunit.a $(BUILD)/libdlnc.a \
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libunit.a $(BUILD)/libdlnc.a \
 	    $(BUILD)/libdln.a -lcriterion $(HOST_LIBS)
 
 lint:
