@@ -1,0 +1,125 @@
+/* names.c: C names for tensors and indices. A tensor's name is the one of the language with what C does not allow
+ * replaced (dense.w -> dense_w, dense.z' -> dense_z1); it is the same wherever it is asked for, differs from the names
+ * of all other tensors, and is no word of C, of the library of C that a file may include, or of the core. */
+#include "kernel/group.h"
+#include <ctype.h>
+#include <string.h>
+
+extern const struct LibraryFile core_files[];
+
+/* ---- words that are taken ---- */
+static const char *const words[] = {
+    /* C */
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for",
+    "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct",
+    "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm", "typeof", "bool", "true", "false", "NULL",
+    "main", "errno", "linux", "unix", "I", "complex", "imaginary", "stdin", "stdout", "stderr", "assert",
+    /* functions of <math.h>, <string.h>, <stdlib.h> with short names, which compilers know without a header */
+    "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "lgamma", "tgamma", "abs", "exp", "log", "sqrt", "sin", "cos", "tan", "tanh",
+    "pow", "floor", "ceil", "round", "trunc", "erf", "exp2", "log2", "log10", "index", "rindex", "time", "clock", "div", "rand",
+    "random", "signal", "remove", "rename", "read", "write", "open", "close", "link", "pipe", "exit", "abort", "free", "malloc",
+    "calloc", "printf", "puts", "memcpy", "memset", "memmove", "strlen", "select", "wait", "sleep", "pause", "fork", "access",
+    "scale", "logb", "fma", "hypot", "cbrt", "signbit", "isnan", "isinf",
+    /* of the kernels and the public functions */
+    "run", "n", "m", "model", "memory", "seed", "iteration", "sum", "rows", "width", "strip", "cols", "loss", "pass", "status",
+    "bytes", "values", "min", "max", "place", "best", "all", "row", "col", "step", "tile", "real",
+};
+
+/* Identifiers of the core and the words above: a set of interned pointers, made on first use in a compilation. */
+typedef struct NameSet { const char **at; int room, count; } NameSet;
+
+static bool set_has(const NameSet *s, const char *name)
+{
+    for (size_t h = (uintptr_t)name >> 4; s->room; h++) {
+        const char *here = s->at[h & (size_t)(s->room - 1)];
+        if (!here) return false;
+        if (here == name) return true;
+    }
+    return false;
+}
+
+static void set_add(NameSet *s, const char *name)
+{
+    if (set_has(s, name)) return;
+    if (2 * (s->count + 1) > s->room) {
+        NameSet larger = { NULL, s->room ? 2 * s->room : 256, 0 };
+        larger.at = NEW_ARRAY(const char *, larger.room);
+        for (int i = 0; i < s->room; i++)
+            if (s->at[i]) set_add(&larger, s->at[i]);
+        *s = larger;
+    }
+    size_t h = (uintptr_t)name >> 4;
+    while (s->at[h & (size_t)(s->room - 1)]) h++;
+    s->at[h & (size_t)(s->room - 1)] = name;
+    s->count++;
+}
+
+static bool is_word_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
+
+static const NameSet *taken_names(void)
+{
+    static NameSet set;
+    static unsigned generation = ~0u;
+    if (generation == arena_generation() && set.room) return &set;
+    set = (NameSet){0};
+    generation = arena_generation();
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) set_add(&set, intern(words[i]));
+    for (const struct LibraryFile *f = core_files; f->name; f++)
+        for (const char *at = f->text; *at;) {
+            size_t length = 0;
+            while (is_word_char(at[length])) length++;
+            if (length && !isdigit((unsigned char)*at)) set_add(&set, intern_n(at, length));
+            at += length ? length : 1;
+        }
+    return &set;
+}
+
+/* ---- tensors ---- */
+/* ' becomes 1, '' 2, ..; other characters _; no __ inside, no _ at the begin: those names are the compiler's. */
+static const char *c_spelling(const char *name)
+{
+    Text t = {0};
+    for (const char *at = name; *at; at++) {
+        int primes = 0;
+        while (at[primes] == '\'') primes++;
+        if (primes) {
+            text_addf(&t, "%d", primes);
+            at += primes - 1;
+        } else if (isalnum((unsigned char)*at))
+            text_add_n(&t, at, 1);
+        else if (t.length && t.at[t.length - 1] != '_' && at[1])
+            text_add(&t, "_");
+    }
+    const char *s = text_string(&t);
+    return !*s || isdigit((unsigned char)*s) ? format("x%s", s) : s;
+}
+
+bool name_is_taken(const char *name)
+{
+    return set_has(taken_names(), intern(name)) || !strncmp(name, "dln_", 4) || !strncmp(name, "wide_", 5)
+        || !strncmp(name, "DLN_", 4);
+}
+
+static struct NameTable *table_of(const Plan *p) { return ((PlanOf *)p)->names; }
+
+const char *c_name(const Plan *p, const Tensor *t)
+{
+    struct NameTable *table = table_of(p);
+    while (table->of.count <= t->id) PUSH(table->of, NULL);
+    if (table->of.at[t->id]) return table->of.at[t->id];
+    const char *spelling = c_spelling(t->name), *name = spelling;
+    for (int k = 2;; k++) {
+        bool used = name_is_taken(name);
+        for (int i = 0; i < table->of.count && !used; i++) used = table->of.at[i] && !strcmp(table->of.at[i], name);
+        if (!used) break;
+        name = k == 2 && name_is_taken(spelling) ? format("%s_", spelling) : format("%s_%d", spelling, k);
+    }
+    return table->of.at[t->id] = intern(name);
+}
+
+/* The name of an index as a C variable, before it is made different from the others of its kernel. */
+const char *index_spelling(const Index *i)
+{
+    const char *s = c_spelling(i->name ? i->name : "i");
+    return name_is_taken(s) && strcmp(s, "n") && strcmp(s, "m") && strcmp(s, "step") ? format("%s_", s) : s;
+}

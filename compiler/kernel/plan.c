@@ -1,0 +1,325 @@
+/* plan.c: where every tensor lies. The caller's memory is laid out as
+ *
+ *     weights, states and totals of inference | scratch of inference | states of the optimizer | scratch of training
+ *
+ * Scratch is shared: a tensor holds its bytes from the phase that makes it to the last phase that reads it, and the
+ * programs, which never run at the same time, overlay each other. First fit by size, larger tensors first. */
+#include "kernel/group.h"
+#include <string.h>
+
+enum { ALIGNMENT = 64, SLACK = 256 };            /* SLACK: a load of whole vectors may look past the last tensor */
+
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+const Storage *plan_storage(const Plan *p, const Tensor *t)
+{
+    const PlanOf *of = (const PlanOf *)p;
+    int at = t->id < of->storage_of.count ? of->storage_of.at[t->id] : -1;
+    if (at < 0) bug("plan: tensor %s has no place", t->name);
+    return &p->storage.at[at];
+}
+
+const ProgramPlan *plan_program(const Plan *p, const Program *program)
+{
+    for (int i = 0; i < p->programs.count; i++)
+        if (p->programs.at[i].program == program) return &p->programs.at[i];
+    return NULL;
+}
+
+Tensor *plan_home(const Plan *p, const Tensor *t)
+{
+    const PlanOf *of = (const PlanOf *)p;
+    Tensor *state = t->id < of->instead.count ? of->instead.at[t->id] : NULL;
+    return state ? state : (Tensor *)t;
+}
+
+/* ---- one storage for each tensor ---- */
+static Storage *storage_add(PlanOf *p, Tensor *t, PlaceKind place, bool wide)
+{
+    while (p->storage_of.count <= t->id) PUSH(p->storage_of, -1);
+    if (p->storage_of.at[t->id] >= 0) return &p->plan.storage.at[p->storage_of.at[t->id]];
+    int element = t->type == TYPE_INT ? 4 : t->type == TYPE_BOOL ? 1 : wide || t->role == ROLE_TOTAL || p->plan.options->wide_real ? 8 : 4;
+    Storage s = { .tensor = t, .place = place, .element = element, .bytes = tensor_size(t) * element, .offset = -1 };
+    int64_t stride = 1;
+    for (int a = t->rank - 1; a >= 0; a--) {
+        s.stride[a] = (int)stride;
+        stride *= t->extent[a];
+    }
+    p->storage_of.at[t->id] = p->plan.storage.count;
+    PUSH(p->plan.storage, s);
+    return &p->plan.storage.at[p->plan.storage.count - 1];
+}
+
+static bool is_output(const Program *p, const Tensor *t)
+{
+    for (int i = 0; i < p->outputs.count; i++)
+        if (p->outputs.at[i].value == t) return true;
+    return false;
+}
+
+typedef struct Touch { PlanOf *p; ProgramPlan *program; const Kernel *k; } Touch;
+
+static void touch(Touch *c, Tensor *t)
+{
+    const Program *program = c->program->program;
+    static const PlaceKind place[] = {
+        [ROLE_TEMP] = PLACE_MEMORY, [ROLE_INPUT] = PLACE_CALLER, [ROLE_PARAM] = PLACE_MEMORY, [ROLE_STATE] = PLACE_MEMORY,
+        [ROLE_TOTAL] = PLACE_MEMORY, [ROLE_SETTING] = PLACE_RUN, [ROLE_CLOCK] = PLACE_RUN, [ROLE_CONST] = PLACE_TEXT };
+    bool known = t->id < c->p->storage_of.count && c->p->storage_of.at[t->id] >= 0;
+    Storage *s = storage_add(c->p, t, place[t->role], t->role == ROLE_TEMP && program->wide);
+    if (!known) {
+        s->first_phase = s->last_phase = c->k->phase;
+        if (t->role == ROLE_TEMP && is_output(program, t)) s->place = PLACE_CALLER;
+    }
+    if (c->k->phase < s->first_phase) s->first_phase = c->k->phase;
+    if (c->k->phase > s->last_phase) s->last_phase = c->k->phase;
+}
+
+static void touch_read(const Node *e, void *data)
+{
+    if (e->op == OP_READ) touch(data, e->tensor);
+}
+
+static void program_touch(PlanOf *p, ProgramPlan *program)
+{
+    for (int i = 0; i < program->kernels.count; i++) {
+        Touch c = { p, program, program->kernels.at[i] };
+        for (int j = 0; j < c.k->equations.count; j++) {
+            touch(&c, c.k->equations.at[j]->out);
+            equation_visit(c.k->equations.at[j], touch_read, &c);
+        }
+    }
+}
+
+/* ---- offsets ---- */
+typedef struct Region { int64_t offset, bytes; int first, last; } Region;
+typedef struct Arena { LIST(Region) taken; int64_t end; } Arena;
+
+/* The lowest offset from `from` on where bytes are free in the phases first .. last. */
+static int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int last)
+{
+    int64_t at = from;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int i = 0; i < a->taken.count; i++) {
+            const Region *r = &a->taken.at[i];
+            if (r->last < first || r->first > last || r->offset + r->bytes <= at || r->offset >= at + bytes) continue;
+            at = r->offset + r->bytes;
+            moved = true;
+        }
+    }
+    PUSH(a->taken, ((Region){ at, bytes, first, last }));
+    if (at + bytes > a->end) a->end = at + bytes;
+    return at;
+}
+
+static bool is_scratch(const PlanOf *p, const Storage *s)
+{
+    return s->place == PLACE_MEMORY && s->tensor->role == ROLE_TEMP && plan_home(&p->plan, s->tensor) == s->tensor;
+}
+
+static bool belongs(const ProgramPlan *program, const Tensor *t)
+{
+    for (int i = 0; i < program->kernels.count; i++)
+        for (int j = 0; j < program->kernels.at[i]->equations.count; j++)
+            if (program->kernels.at[i]->equations.at[j]->out == t) return true;
+    return false;
+}
+
+/* The most bytes that are alive at once. */
+static int64_t live_bound(const PlanOf *p, const ProgramPlan *program)
+{
+    int64_t most = 0;
+    for (int phase = 0; phase < program->phases; phase++) {
+        int64_t sum = 0;
+        for (int i = 0; i < p->plan.storage.count; i++) {
+            const Storage *s = &p->plan.storage.at[i];
+            if (is_scratch(p, s) && s->first_phase <= phase && phase <= s->last_phase && belongs(program, s->tensor))
+                sum += round_up(s->bytes, ALIGNMENT);
+        }
+        if (sum > most) most = sum;
+    }
+    return most;
+}
+
+/* Places the scratch of one program from `from` on, round what `fixed` holds. Returns the end. */
+static int64_t scratch_place(PlanOf *p, ProgramPlan *program, int64_t from, const Region *fixed)
+{
+    Arena a = { .end = from };
+    LIST(Storage *) mine = {0};
+    if (fixed) PUSH(a.taken, *fixed);
+    for (int i = 0; i < p->plan.storage.count; i++) {
+        Storage *s = &p->plan.storage.at[i];
+        if (!is_scratch(p, s) || s->offset >= 0 || !belongs(program, s->tensor)) continue;
+        int k = mine.count;
+        PUSH(mine, s);
+        for (; k > 0 && mine.at[k - 1]->bytes < s->bytes; k--) mine.at[k] = mine.at[k - 1];
+        mine.at[k] = s;
+    }
+    int64_t sum = 0;
+    for (int i = 0; i < mine.count; i++) {
+        Storage *s = mine.at[i];
+        s->offset = arena_place(&a, from, round_up(s->bytes, ALIGNMENT), s->first_phase, s->last_phase);
+        if (s->offset + s->bytes - from > sum) sum = s->offset + s->bytes - from;
+    }
+    program->scratch_bytes = round_up(sum, ALIGNMENT);
+    program->live_bytes = live_bound(p, program);
+    return a.end;
+}
+
+/* ---- cost ---- */
+typedef struct Count { double operations; double bytes; const PlanOf *p; } Count;
+
+static void count_node(const Node *e, void *data)
+{
+    Count *c = data;
+    if (e->type == TYPE_FLOAT && e->op > OP_SELECT && e->op != OP_STOP && e->op != OP_TO_FLOAT) c->operations++;
+}
+
+/* Loop places times operations; every tensor once for each kernel that reads or writes it. */
+static void program_cost(const PlanOf *p, ProgramPlan *program)
+{
+    for (int i = 0; i < program->kernels.count; i++) {
+        const Kernel *k = program->kernels.at[i];
+        double steps = 1;
+        for (int j = 0; j < k->equations.count; j++) {
+            const Equation *e = k->equations.at[j];
+            Count c = { .p = p };
+            double places = steps;
+            for (int q = 0; q < e->indices; q++) places *= e->index[q]->extent;
+            for (int q = 0; q < e->reduced_count; q++) places *= e->reduced[q]->extent;
+            node_visit(e->value, count_node, &c);
+            program->flops += places * (c.operations + (e->reduction == RED_SUM ? 1 : 0));
+        }
+        for (int q = 0; q < p->plan.storage.count; q++) {
+            const Storage *s = &p->plan.storage.at[q];
+            if (s->place != PLACE_MEMORY && s->place != PLACE_CALLER) continue;
+            bool touched = false;
+            for (int j = 0; j < k->equations.count && !touched; j++)
+                touched = k->equations.at[j]->out == s->tensor || equation_reads(k->equations.at[j], s->tensor);
+            if (touched) program->bytes_moved += (double)s->bytes;
+        }
+    }
+}
+
+/* ---- the whole ---- */
+static void kept_add(PlanOf *p, Tensor *t) { storage_add(p, t, PLACE_MEMORY, false); }
+
+/* Whether predict, evaluate or report read or write it, or it is a parameter. */
+static bool for_inference(const PlanOf *p, const Tensor *t)
+{
+    if (t->role == ROLE_PARAM || t->role == ROLE_TOTAL) return true;
+    const Model *m = p->plan.model;
+    for (int i = 0; i < p->plan.programs.count; i++) {
+        const ProgramPlan *q = &p->plan.programs.at[i];
+        if (q->program == m->step || q->program == m->initialize) continue;
+        for (int k = 0; k < q->kernels.count; k++)
+            for (int j = 0; j < q->kernels.at[k]->equations.count; j++) {
+                const Equation *e = q->kernels.at[k]->equations.at[j];
+                if (e->out == t || plan_home(&p->plan, e->out) == t || equation_reads(e, t)) return true;
+            }
+    }
+    return false;
+}
+
+static int64_t kept_place(PlanOf *p, int64_t at, bool inference)
+{
+    for (int i = 0; i < p->plan.storage.count; i++) {
+        Storage *s = &p->plan.storage.at[i];
+        Role role = s->tensor->role;
+        if ((role != ROLE_PARAM && role != ROLE_STATE && role != ROLE_TOTAL) || for_inference(p, s->tensor) != inference) continue;
+        s->offset = at;
+        at += round_up(s->bytes, ALIGNMENT);
+    }
+    return at;
+}
+
+static void check_limit(const PlanOf *p)
+{
+    int64_t limit = p->plan.options->memory_limit;
+    int64_t need = p->plan.options->inference_only ? p->plan.infer_bytes : p->plan.train_bytes;
+    if (!limit || need <= limit) return;
+    error_plain("the model needs %lld bytes of memory, the limit is %lld", (long long)need, (long long)limit);
+    const ProgramPlan *worst = NULL;
+    for (int i = 0; i < p->plan.programs.count; i++)
+        if (!worst || p->plan.programs.at[i].live_bytes > worst->live_bytes) worst = &p->plan.programs.at[i];
+    if (worst) {
+        int64_t batch = 0, most = -1;
+        int peak = 0;
+        for (int phase = 0; phase < worst->phases; phase++) {
+            int64_t sum = 0;
+            for (int i = 0; i < p->plan.storage.count; i++) {
+                const Storage *s = &p->plan.storage.at[i];
+                if (is_scratch(p, s) && s->first_phase <= phase && phase <= s->last_phase && belongs(worst, s->tensor)) sum += s->bytes;
+            }
+            if (sum > most) { most = sum; peak = phase; }
+        }
+        help("kept: %lld bytes of weights and states; %s needs %lld more, most of it in phase %d, where these are alive:",
+             (long long)p->plan.kept_bytes, worst->program->name, (long long)worst->live_bytes, peak);
+        for (int i = 0; i < p->plan.storage.count; i++) {
+            const Storage *s = &p->plan.storage.at[i];
+            if (!is_scratch(p, s) || s->first_phase > peak || peak > s->last_phase || !belongs(worst, s->tensor)) continue;
+            if (s->tensor->batch) batch += s->bytes;
+            if (s->bytes * 20 > most) help("    %-32s %10lld bytes, phases %d to %d", s->tensor->name, (long long)s->bytes, s->first_phase, s->last_phase);
+        }
+        help("half the batch would save %lld bytes; --inference-only needs %lld in all", (long long)(batch / 2), (long long)p->plan.infer_bytes);
+    }
+}
+
+Plan *plan_model(Model *m, const EmitOptions *options)
+{
+    PlanOf *p = NEW(PlanOf);
+    p->plan.model = m;
+    p->plan.options = options;
+    p->names = NEW(struct NameTable);
+    LIST(Program *) programs = {0};
+    PUSH(programs, m->initialize);
+    for (int i = 0; i < m->measure.count; i++) PUSH(programs, m->measure.at[i]);
+    Program *rest[] = { m->settle, m->step, m->evaluate, m->predict, m->report };
+    for (int i = 0; i < 5; i++) PUSH(programs, rest[i]);
+    for (int i = 0; i < m->inputs.count; i++) storage_add(p, m->inputs.at[i], PLACE_CALLER, false);
+    for (int i = 0; i < m->targets.count; i++) storage_add(p, m->targets.at[i], PLACE_CALLER, false);
+    for (int i = 0; i < m->kept.count; i++) kept_add(p, m->kept.at[i]);
+    for (int i = 0; i < m->totals.count; i++) kept_add(p, m->totals.at[i]);
+    for (int i = 0; i < m->settings.count; i++) storage_add(p, m->settings.at[i], PLACE_RUN, false);
+    for (int i = 0; i < m->clocks.count; i++) storage_add(p, m->clocks.at[i], PLACE_RUN, false);
+    for (int i = 0; i < programs.count; i++) {
+        if (!programs.at[i]) continue;
+        if (options->inference_only && programs.at[i] == m->step) continue;
+        PUSH(p->plan.programs, ((ProgramPlan){ .program = programs.at[i] }));
+        fuse_program(p, &p->plan.programs.at[p->plan.programs.count - 1]);
+    }
+    for (int i = 0; i < p->plan.programs.count; i++) program_touch(p, &p->plan.programs.at[i]);
+
+    int64_t weights = kept_place(p, 0, true), inference = weights;
+    for (int i = 0; i < p->plan.programs.count; i++) {
+        ProgramPlan *q = &p->plan.programs.at[i];
+        if (q->program == m->step || q->program == m->initialize) continue;
+        int64_t end = scratch_place(p, q, weights, NULL);
+        if (end > inference) inference = end;
+    }
+    int64_t states = kept_place(p, inference, false), whole = states;
+    Region optimizer = { inference, states - inference, 0, 1 << 30 };
+    for (int i = 0; i < p->plan.programs.count; i++) {
+        ProgramPlan *q = &p->plan.programs.at[i];
+        if (q->program != m->step && q->program != m->initialize) continue;
+        int64_t end = scratch_place(p, q, weights, &optimizer);
+        if (end > whole) whole = end;
+    }
+    for (int i = 0; i < p->plan.storage.count; i++) {            /* what is computed in a state's place */
+        Storage *s = &p->plan.storage.at[i];
+        Tensor *home = plan_home(&p->plan, s->tensor);
+        if (home != s->tensor) {
+            const Storage *at = plan_storage(&p->plan, home);
+            s->offset = at->offset;
+            memcpy(s->stride, at->stride, sizeof s->stride);
+        }
+    }
+    p->plan.weight_bytes = weights;
+    p->plan.kept_bytes = weights + (states - inference);
+    p->plan.infer_bytes = inference + SLACK;
+    p->plan.train_bytes = whole + SLACK;
+    for (int i = 0; i < p->plan.programs.count; i++) program_cost(p, &p->plan.programs.at[i]);
+    check_limit(p);
+    return &p->plan;
+}

@@ -1,0 +1,158 @@
+/* lower.c: each kernel as C functions, and the calls of a program: kernels of one phase one after another without a
+ * barrier, a barrier after each phase, a scan as a loop round the phases of its step. */
+#include "loop/lower.h"
+#include <string.h>
+
+Function *function_new(Functions *to, const char *head)
+{
+    Function *f = NEW(Function);
+    f->head = head;
+    PUSH(to->list, f);
+    return f;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* A line of comment: nothing in it may end the comment, or be a trigraph. */
+static const char *comment_line(const char *text)
+{
+    Text t = {0};
+    for (const char *at = text; *at; at++) {
+        if ((*at == '*' && at[1] == '/') || (*at == '/' && at[1] == '*') || (*at == '?' && at[1] == '?')) {
+            text_add_n(&t, at, 1);
+            text_add(&t, " ");
+        } else text_add_n(&t, *at == '\n' || *at == '\\' ? " " : at, 1);
+    }
+    return text_string(&t);
+}
+
+static void describe(Function *f, const Kernel *k)
+{
+    for (int i = 0; i < k->equations.count; i++) {
+        const Equation *e = k->equations.at[i];
+        const char *text = comment_line(equation_text(e));
+        if (e->at.source) text = format("%s    %s:%d", text, comment_line(base_name(e->at.source->name)), e->at.line);
+        PUSH(f->comment, text);
+    }
+}
+
+/* The step of a scan is the function's argument, under the name that the first equation gives it. */
+static const char *step_name(const Kernel *k) { return k->loop ? index_spelling(k->equations.at[0]->step) : NULL; }
+
+static const char *function_head(const ProgramPlan *program, const Kernel *k)
+{
+    const char *step = step_name(k);
+    return format("static void %s_%s(const struct run *run%s)", program->program->name, k->name, step ? format(", int %s", step) : "");
+}
+
+Functions kernel_functions(const Plan *p, const ProgramPlan *program, const Kernel *k, CoreUse *use)
+{
+    Functions all = {0};
+    Scope s = { .plan = p, .program = program, .kernel = k, .use = use, .wide = program->program->wide };
+    Function *f = function_new(&all, function_head(program, k));
+    describe(f, k);
+    PUSH(s.names, "run");
+    if (k->loop) {
+        const CExpr *t = cexpr_name(C_INT, step_name(k));
+        PUSH(s.names, t->name);
+        for (int i = 0; i < k->equations.count; i++) scope_bind(&s, k->equations.at[i]->step, t);
+    }
+    scalar_kernel(&s, &f->body);
+    scope_declare(&s, &f->body);
+    if (s.wide) use->math = true;
+    return all;
+}
+
+/* ---- tables ---- */
+typedef struct Tables { LIST(const Tensor *) list; } Tables;
+
+static void find_tables(const Node *e, void *data)
+{
+    Tables *t = data;
+    if (e->op != OP_READ || e->tensor->role != ROLE_CONST || e->tensor->rank == 0) return;
+    for (int i = 0; i < t->list.count; i++)
+        if (t->list.at[i] == e->tensor) return;
+    PUSH(t->list, e->tensor);
+}
+
+static void table_print(const Plan *p, const Tensor *t, Text *to)
+{
+    CType type = t->type == TYPE_FLOAT ? C_REAL : C_INT;
+    int64_t size = tensor_size(t);
+    const char *name = c_name(p, t);
+    text_addf(to, "\n#ifndef TABLE_%s\n#define TABLE_%s\nstatic const %s %s[%lld] = {", name, name,
+              t->type == TYPE_FLOAT ? "real" : t->type == TYPE_INT ? "int32_t" : "uint8_t", name, (long long)size);
+    for (int64_t i = 0; i < size; i++) {
+        text_add(to, i ? (i % 12 ? ", " : ",\n    ") : "\n    ");
+        cexpr_print(cexpr_number(type, t->data[i]), to);
+    }
+    text_add(to, "\n};\n#endif\n");
+}
+
+/* ---- the text ---- */
+void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *use)
+{
+    Tables tables = {0};
+    print_real(p->options->wide_real);
+    for (int i = 0; i < program->kernels.count; i++)
+        for (int j = 0; j < program->kernels.at[i]->equations.count; j++)
+            equation_visit(program->kernels.at[i]->equations.at[j], find_tables, &tables);
+    for (int i = 0; i < tables.list.count; i++) table_print(p, tables.list.at[i], to);
+    for (int i = 0; i < program->kernels.count; i++) {
+        Functions f = kernel_functions(p, program, program->kernels.at[i], use);
+        for (int j = 0; j < f.list.count; j++) {
+            text_add(to, "\n");
+            function_print(f.list.at[j], to);
+        }
+    }
+}
+
+static void call_add(const ProgramPlan *program, const Kernel *k, int indent, Text *to)
+{
+    const char *step = step_name(k);
+    text_addf(to, "%*s%s_%s(run%s);\n", indent, "", program->program->name, k->name, step ? format(", %s", step) : "");
+}
+
+static void loop_calls(const ProgramPlan *program, const Loop *loop, Text *to)
+{
+    int last = 0;
+    const char *step = NULL;
+    for (int i = 0; i < program->kernels.count; i++) {
+        const Kernel *k = program->kernels.at[i];
+        if (k->loop != loop) continue;
+        if (k->inner > last) last = k->inner;
+        if (!step) step = step_name(k);
+    }
+    if (loop->step > 0) text_addf(to, "        for (int %s = 0; %s < %d; %s++) {\n", step, step, loop->extent, step);
+    else text_addf(to, "        for (int %s = %d; %s >= 0; %s--) {\n", step, loop->extent - 1, step, step);
+    for (int inner = 0; inner <= last; inner++) {
+        for (int i = 0; i < program->kernels.count; i++) {
+            const Kernel *k = program->kernels.at[i];
+            if (k->loop == loop && k->inner == inner) text_addf(to, "%12s%s_%s(run, %s);\n", "", program->program->name, k->name, step);
+        }
+        text_add(to, "            OMP_BARRIER\n");
+    }
+    text_add(to, "        }\n");
+}
+
+void emit_calls(const Plan *p, const ProgramPlan *program, Text *to)
+{
+    (void)p;
+    for (int phase = 0; phase < program->phases; phase++) {
+        LIST(const Loop *) loops = {0};
+        for (int i = 0; i < program->kernels.count; i++) {
+            const Kernel *k = program->kernels.at[i];
+            if (k->phase != phase) continue;
+            if (!k->loop) { call_add(program, k, 8, to); continue; }
+            bool known = false;
+            for (int j = 0; j < loops.count; j++) known = known || loops.at[j] == k->loop;
+            if (!known) PUSH(loops, k->loop);
+        }
+        for (int j = 0; j < loops.count; j++) loop_calls(program, loops.at[j], to);
+        if (phase + 1 < program->phases) text_add(to, "        OMP_BARRIER\n");
+    }
+}

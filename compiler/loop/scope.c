@@ -1,0 +1,146 @@
+/* scope.c: the names of a function that is being made, its pointers, and where an element lies. */
+#include "loop/scope.h"
+#include <string.h>
+
+/* ---- names ---- */
+const char *scope_name(Scope *s, const char *base)
+{
+    const char *name = base;
+    for (int k = 2;; k++) {
+        bool used = false;
+        for (int i = 0; i < s->names.count && !used; i++) used = !strcmp(s->names.at[i], name);
+        for (int i = 0; i < s->pointers.count && !used; i++) used = !strcmp(c_name(s->plan, s->pointers.at[i].home), name);
+        if (!used) break;
+        name = format("%s%d", base, k);
+    }
+    PUSH(s->names, name);
+    return name;
+}
+
+void scope_bind(Scope *s, const Index *i, const CExpr *at)
+{
+    for (int k = 0; k < s->bound.count; k++)
+        if (s->bound.at[k].index == i) { s->bound.at[k].at = at; return; }
+    PUSH(s->bound, ((Bound){ i, at }));
+}
+
+const CExpr *scope_bound(const Scope *s, const Index *i)
+{
+    for (int k = 0; k < s->bound.count; k++)
+        if (s->bound.at[k].index == i) return s->bound.at[k].at;
+    return NULL;
+}
+
+const char *scope_index(Scope *s, const Index *i)
+{
+    const char *name = scope_name(s, index_spelling(i));
+    scope_bind(s, i, cexpr_name(C_INT, name));
+    return name;
+}
+
+const CExpr *index_end(const Index *i) { return i->batch ? cexpr_name(C_INT, "run->n") : cexpr_int(i->extent); }
+CType float_type(const Scope *s) { return s->wide ? C_WIDE : C_REAL; }
+
+const char *type_name(CType type)
+{
+    static const char *const names[] = {
+        [C_BOOL] = "int", [C_INT] = "int", [C_WORD] = "uint32_t", [C_REAL] = "real", [C_WIDE] = "double",
+        [C_VEC] = "vec", [C_MASK] = "mask", [C_INTS] = "ints", [C_INTS_MASK] = "ints" };
+    return names[type];
+}
+
+const CExpr *scope_let(Scope *s, const char *base, const CExpr *value)
+{
+    if (value->kind == X_NAME || value->kind == X_NUMBER || s->guarded) return value;
+    const char *name = scope_name(s, base);
+    stmt_let(s->body, format("const %s", type_name(value->type)), name, value);
+    return cexpr_name(value->type, name);
+}
+
+/* ---- pointers ---- */
+const char *scope_pointer(Scope *s, const Tensor *t, bool written)
+{
+    Tensor *home = plan_home(s->plan, t);
+    int k = 0;
+    while (k < s->pointers.count && s->pointers.at[k].home != home) k++;
+    if (k == s->pointers.count) PUSH(s->pointers, ((Pointer){ home, false }));
+    s->pointers.at[k].written |= written;
+    return c_name(s->plan, home);
+}
+
+CType element_type_of(const Scope *s, const Tensor *t)
+{
+    if (t->type == TYPE_BOOL) return C_BOOL;
+    if (t->type == TYPE_INT) return C_INT;
+    const Storage *at = plan_storage(s->plan, plan_home(s->plan, t));
+    return at->element == 8 && !s->plan->options->wide_real ? C_WIDE : C_REAL;
+}
+
+static const char *memory_type(CType type)
+{
+    return type == C_BOOL ? "uint8_t" : type == C_INT ? "int32_t" : type == C_WIDE ? "double" : "real";
+}
+
+static const char *pointer_value(Scope *s, const Tensor *t)
+{
+    const Storage *at = plan_storage(s->plan, t);
+    CType type = element_type_of(s, t);
+    if (at->place == PLACE_CALLER) return format("run->%s", c_name(s->plan, t));
+    int64_t reals = at->offset / (s->plan->options->wide_real ? 8 : 4);
+    if (type == C_REAL) return reals ? format("run->memory + %lld", (long long)reals) : "run->memory";
+    const char *place = reals ? format("(run->memory + %lld)", (long long)reals) : "run->memory";
+    return format("(%s *)%s", memory_type(type), place);
+}
+
+void scope_declare(Scope *s, Body *body)
+{
+    Body rest = *body;
+    *body = (Body){0};
+    for (int i = 0; i < s->pointers.count; i++) {
+        const Pointer *p = &s->pointers.at[i];
+        if (plan_storage(s->plan, p->home)->place == PLACE_TEXT) continue;
+        const char *type = format("%s%s *const", p->written ? "" : "const ", memory_type(element_type_of(s, p->home)));
+        stmt_let(body, type, c_name(s->plan, p->home), cexpr_name(C_INT, pointer_value(s, p->home)));
+    }
+    for (int i = 0; i < s->sites.count; i++)
+        stmt_let(body, "const uint32_t", format("key%d", s->sites.at[i]),
+                 cexpr_name(C_WORD, format("dln_key(run->seed, run->iteration, %d)", s->sites.at[i])));
+    for (int i = 0; i < rest.list.count; i++) PUSH(body->list, rest.list.at[i]);
+}
+
+/* ---- places ---- */
+/* A subscript that reads a tensor may be anything: it is held within its axis. */
+static const CExpr *held_subscript(Scope *s, const Sum *a, const Tensor *t, int axis)
+{
+    s->use->contract = true;
+    const CExpr *end = axis == 0 && t->batch ? cexpr_name(C_INT, "run->n") : cexpr_int(t->extent[axis]);
+    return cexpr_call2(C_INT, "held", scope_sum(s, a), end);
+}
+
+const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs)
+{
+    const Storage *at = plan_storage(s->plan, plan_home(s->plan, t));
+    const Sum *plain = sum_constant(0);
+    const CExpr *gathered = cexpr_int(0);
+    for (int a = 0; a < t->rank; a++) {
+        if (sum_is_gather(subs[a]))
+            gathered = cexpr_add(gathered, cexpr_scale(held_subscript(s, subs[a], t, a), at->stride[a]));
+        else
+            plain = sum_add(plain, sum_scale(subs[a], at->stride[a]));
+    }
+    const CExpr *rest = scope_sum(s, plain);
+    return cexpr_add(gathered, rest);
+}
+
+const CExpr *scope_element(Scope *s, Tensor *t, const Sum *const *subs)
+{
+    const CExpr *offset = scope_offset(s, t, subs);
+    return cexpr_at(element_type_of(s, t), scope_pointer(s, t, true), offset);
+}
+
+const CExpr *scope_stored(Scope *s, const Tensor *t, const CExpr *value)
+{
+    CType type = element_type_of(s, t);
+    value = cexpr_to(s, value, type);
+    return type == C_BOOL && value->kind != X_NUMBER ? cexpr_prefix(C_BOOL, "(uint8_t)", value) : value;
+}

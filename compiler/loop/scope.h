@@ -1,0 +1,61 @@
+/* scope.h: from the nodes of an equation to the expressions of a loop. A Scope is one C function that is being made: the
+ * names in it, what indices and tensors are in it, and where a `const real x = ..;` goes. With a lane index, expressions
+ * that depend on it are vectors: LANES neighbours along that index at once. */
+#ifndef DLNC_SCOPE_H
+#define DLNC_SCOPE_H
+#include "kernel/group.h"
+#include "loop/loop.h"
+
+typedef struct Bound { const Index *index; const CExpr *at; } Bound;
+typedef struct Held { const Tensor *tensor; const CExpr *value; } Held;
+typedef struct Pointer { Tensor *home; bool written; } Pointer;
+typedef struct Shared { const Node *node; int uses; const CExpr *value; } Shared;
+
+typedef struct Scope {
+    const Plan *plan;
+    const ProgramPlan *program;
+    const Kernel *kernel;
+    CoreUse *use;
+    bool wide;                   /* floats are computed in double */
+    Body *body;                  /* where declarations go */
+    LIST(Bound) bound;           /* what an index is here; of the lane index: of lane 0 */
+    LIST(Held) held;             /* tensors whose element at the equation's place is at hand */
+    const Index *lane;
+    const CExpr *lanes_left;     /* loads take no more than this many lanes (load_part); NULL: all */
+    LIST(Pointer) pointers;      /* tensors in memory that the function touches */
+    LIST(const char *) names;
+    LIST(int) sites;             /* of rand() */
+    LIST(Shared) shared;         /* subexpressions of this equation that occur more than once */
+    int guarded;                 /* inside what a scalar test may skip: nothing is declared */
+    const Equation *equation;
+} Scope;
+
+/* ---- names ---- */
+const char *scope_name(Scope *s, const char *base);              /* base, or base2, ..: new in this function */
+void scope_bind(Scope *s, const Index *i, const CExpr *at);      /* replaces what it was */
+const CExpr *scope_bound(const Scope *s, const Index *i);        /* NULL: unbound */
+const char *scope_index(Scope *s, const Index *i);               /* a new variable for it, and binds it */
+const CExpr *index_end(const Index *i);                          /* its extent, run->n for the batch */
+CType float_type(const Scope *s);                                /* C_REAL or C_WIDE */
+const char *type_name(CType type);
+
+/* ---- values ---- */
+void scope_equation(Scope *s, const Equation *e);                /* begins with the expressions of e: counts what is shared */
+const CExpr *scope_sum(Scope *s, const Sum *a);                  /* C_INT, or C_INTS if it depends on the lane */
+const CExpr *scope_value(Scope *s, const Node *e);               /* of the type that it has; see cexpr_to */
+const CExpr *scope_test(Scope *s, const Node *e);                /* C_BOOL or C_MASK */
+const CExpr *cexpr_to(Scope *s, const CExpr *e, CType type);     /* converted */
+const CExpr *scope_let(Scope *s, const char *base, const CExpr *value);  /* a name for the value, unless it is one */
+/* The offset of t[subs], in elements, by the layout of its storage; subscripts that gather are held inside. */
+const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs);
+/* Where t[subs] is stored: t's pointer is noted as written. */
+const CExpr *scope_element(Scope *s, Tensor *t, const Sum *const *subs);
+CType element_type_of(const Scope *s, const Tensor *t);          /* of one element in memory: C_BOOL, C_INT, C_REAL, C_WIDE */
+const char *scope_pointer(Scope *s, const Tensor *t, bool written);      /* the name of t's pointer */
+const CExpr *scope_stored(Scope *s, const Tensor *t, const CExpr *value);        /* the value as it is stored in t */
+/* Whether all of e can be computed for the lanes of i at once: loads at a constant stride, no clamps along i. */
+bool node_has_lanes(const Scope *s, const Node *e, const Index *i);
+
+/* The declarations of the function's pointers and keys, put before what its body has. */
+void scope_declare(Scope *s, Body *body);
+#endif
