@@ -12,6 +12,7 @@ typedef struct Symbols {
     Definition *every[6];                        /* by DefKind, or NULL */
     LIST(Item *) rewrites, constants, examples, models, data, train;
     LIST(const Source *) imported;               /* each file once */
+    int library_rewrites;                        /* the first so many rewrites are the library's */
 } Symbols;
 void symbols_add(Symbols *s, File *file, bool from_library);     /* duplicates are errors, but for a user's over the library's */
 void symbols_import(Symbols *s, File *file);                     /* the imports of file, relative to it; each file once; loops are fine */
@@ -27,6 +28,9 @@ typedef struct Layer {
     int64_t parameters, frozen;                  /* numbers it holds, inner calls included */
     Place at;
 } Layer;
+
+/* weights = safetensors("f") of a layer call: for the parameters below path. */
+typedef struct Weights { const char *path; const Expr *value; } Weights;
 
 /* As the user wrote it, and how many numbers it reports. */
 typedef struct Metric { const char *name; int values; } Metric;
@@ -53,6 +57,7 @@ typedef struct Model {
     LIST(Output) outputs;                        /* of predict */
     LIST(Metric) metrics;                        /* loss first */
     LIST(Layer) layers;
+    LIST(Weights) weights;
     LIST(Tree *) data, train;                    /* settings of the data and train blocks, in order; key set */
     Program *initialize;                         /* params, states: from rand(); run once */
     LIST(Program *) measure;                     /* totals of the training data, a pass each */
@@ -70,6 +75,10 @@ void elaborate_model(Elaboration *e, const Item *model);
 Tensor *elaborated_value(Elaboration *e);        /* the value of the last statement, or NULL */
 int elaborated_outputs(Elaboration *e, Output *out, int room);   /* `output` statements, or the last value named by the model */
 Tensor *elaborated_penalty(Elaboration *e);      /* one number, the sum of all penalties; NULL if there are none */
+
+/* The moving average that evaluation and export read in place of the parameter, or NULL. Inference programs that are
+ * elaborated after the optimizer read it already. */
+Tensor *parameter_average(const Model *m, const Tensor *parameter);
 
 /* A loss or metric expression of the train block: mse(recon, x) + 0.1 * categorical_crossentropy(digit, label), accuracy.
  * Names are outputs, tensors of the model, inputs; any other name is a data field: `fields` gives its tensor, made on

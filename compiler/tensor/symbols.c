@@ -1,0 +1,134 @@
+/* symbols.c: the definitions that can be named: the library's, then those of the file and of the files it imports. A
+ * user's definition hides the library's of the same name, but not from the library itself. */
+#include "base/text.h"
+#include "tensor/model.h"
+#include <string.h>
+
+/* ---- definitions ------------------------------------------------------------------------------------------------- */
+const Definition *symbols_find(const Symbols *s, const char *name, bool for_library)
+{
+    const Definition *of_library = NULL;
+    for (int i = 0; i < s->definitions.count; i++) {
+        const Definition *d = s->definitions.at[i];
+        if (d->name != name) continue;
+        if (!d->from_library && !for_library) return d;
+        if (d->from_library) of_library = d;
+    }
+    return of_library;
+}
+
+static void definition_add(Symbols *s, Definition *d, bool from_library)
+{
+    d->from_library = from_library;
+    if (d->every) {
+        Definition *before = s->every[d->kind];
+        if (before && before->from_library == from_library) {
+            error_at(d->at, "there is a second `every %s`", def_kind_name[d->kind]);
+            note_at(before->at, "the first one");
+        } else s->every[d->kind] = d;
+        return;
+    }
+    for (int i = 0; i < s->definitions.count; i++) {
+        const Definition *before = s->definitions.at[i];
+        if (before->name != d->name || before->from_library != from_library) continue;
+        error_at(d->at, "%s is defined twice", d->name);
+        note_at(before->at, "the first definition");
+        return;
+    }
+    PUSH(s->definitions, d);
+}
+
+static void constants_check(const Symbols *s, const Item *item)
+{
+    for (int i = 0; i < item->bindings.count; i++) {
+        const Binding *b = &item->bindings.at[i];
+        for (int k = 0; k <= s->constants.count; k++) {
+            const Item *other = k < s->constants.count ? s->constants.at[k] : item;
+            for (int j = 0; j < (other == item ? i : other->bindings.count); j++) {
+                if (other->bindings.at[j].name != b->name) continue;
+                error_at(b->at, "the constant %s is defined twice", b->name);
+                note_at(other->bindings.at[j].at, "the first definition");
+            }
+        }
+    }
+}
+
+void symbols_add(Symbols *s, File *file, bool from_library)
+{
+    for (int i = 0; i < file->count; i++) {
+        Item *item = file->at[i];
+        switch (item->kind) {
+        case ITEM_CONST:      constants_check(s, item); PUSH(s->constants, item); break;
+        case ITEM_DATA:       PUSH(s->data, item); break;
+        case ITEM_TRAIN:      PUSH(s->train, item); break;
+        case ITEM_MODEL:      PUSH(s->models, item); break;
+        case ITEM_DEFINITION: definition_add(s, item->definition, from_library); break;
+        case ITEM_REWRITE:    PUSH(s->rewrites, item); break;
+        case ITEM_EXAMPLE:    PUSH(s->examples, item); break;
+        case ITEM_IMPORT:     break;
+        }
+    }
+}
+
+/* ---- other files ------------------------------------------------------------------------------------------------- */
+void symbols_add_library(Symbols *s)
+{
+    for (int i = 0; library_files[i].name; i++) {
+        Source *source = NEW(Source);
+        *source = (Source){ library_files[i].name, library_files[i].text, library_files[i].length };
+        symbols_add(s, parse_source(source), true);
+    }
+    s->library_rewrites = s->rewrites.count;
+}
+
+/* ./a/b.dln and a/./b.dln are one file: drops "./" and "x/..". */
+static const char *path_normal(const char *path)
+{
+    LIST(const char *) parts = {0};
+    for (const char *p = path; *p;) {
+        size_t n = strcspn(p, "/");
+        const char *part = intern_n(p, n);
+        if (!strcmp(part, "..") && parts.count && strcmp(parts.at[parts.count - 1], "..")) parts.count--;
+        else if (n && strcmp(part, ".")) PUSH(parts, part);
+        p += n + (p[n] == '/');
+    }
+    Text t = {0};
+    if (*path == '/') text_add(&t, "/");
+    for (int i = 0; i < parts.count; i++) {
+        if (i) text_add(&t, "/");
+        text_add(&t, parts.at[i]);
+    }
+    return intern(text_string(&t));
+}
+
+static const char *path_beside(const char *file, const char *name)
+{
+    const char *slash = strrchr(file, '/');
+    if (*name == '/' || !slash) return path_normal(name);
+    return path_normal(format("%.*s/%s", (int)(slash - file), file, name));
+}
+
+static bool is_imported(const Symbols *s, const char *path)
+{
+    for (int i = 0; i < s->imported.count; i++)
+        if (path_normal(s->imported.at[i]->name) == path) return true;
+    return false;
+}
+
+void symbols_import(Symbols *s, File *file)
+{
+    if (!file->source) return;
+    if (!is_imported(s, path_normal(file->source->name))) PUSH(s->imported, file->source);
+    for (int i = 0; i < file->count; i++) {
+        const Item *item = file->at[i];
+        if (item->kind != ITEM_IMPORT) continue;
+        const char *path = path_beside(file->source->name, item->name);
+        if (is_imported(s, path)) continue;
+        const Source *source = source_read(path, &item->at);
+        if (!source) continue;
+        PUSH(s->imported, source);
+        File *other = parse_source(source);
+        symbols_add(s, other, false);
+        symbols_import(s, other);
+    }
+}
