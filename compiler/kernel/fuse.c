@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* ---- what an equation reads ---- */
-void equation_visit(const Equation *e, NodeVisit *f, void *data)
+void visit_equation(const Equation *e, NodeVisit *f, void *data)
 {
     node_visit(e->value, f, data);
     if (e->test) node_visit(e->test, f, data);
@@ -27,17 +27,17 @@ static void read_search(const Node *e, void *data)
         if (s->e->out->rank != e->sums || e->sum[a] != s->e->left[a]) s->elsewhere = true;
 }
 
-bool equation_reads(const Equation *e, const Tensor *t)
+bool equation_needs(const Equation *e, const Tensor *t)
 {
     ReadSearch s = { .tensor = t, .e = e };
-    equation_visit(e, read_search, &s);
+    visit_equation(e, read_search, &s);
     return s.found;
 }
 
-bool equation_reads_in_place(const Equation *e, const Tensor *t)
+bool equation_needs_in_place(const Equation *e, const Tensor *t)
 {
     ReadSearch s = { .tensor = t, .e = e };
-    equation_visit(e, read_search, &s);
+    visit_equation(e, read_search, &s);
     return !s.elsewhere;
 }
 
@@ -86,7 +86,7 @@ static void graph_build(Graph *g)
         Tensors reads = {0};
         k->id = i;
         for (int j = 0; j < k->equations.count; j++) {
-            equation_visit(k->equations.at[j], collect_reads, &reads);
+            visit_equation(k->equations.at[j], collect_reads, &reads);
             kernels_add(of_tensor(&g->makers, k->equations.at[j]->out), k);
         }
         for (int j = 0; j < reads.list.count; j++)
@@ -172,7 +172,7 @@ static bool can_be_in_place(Graph *g, const Update *u)
     Kernel *maker = makers->list.at[0];
     const Equation *e = maker->equations.at[0];
     if (maker->loop || e->reduction != RED_NONE || equation_is_scatter(e)) return false;
-    if (!equation_reads_in_place(e, u->state)) return false;
+    if (!equation_needs_in_place(e, u->state)) return false;
     for (int i = 0; i < readers->list.count; i++)
         if (readers->list.at[i] != maker && reaches(g, maker, readers->list.at[i])) return false;
     return true;

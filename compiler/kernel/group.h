@@ -34,11 +34,11 @@ typedef struct PlanOf {
 
 /* fuse.c */
 void fuse_program(PlanOf *p, ProgramPlan *program);              /* equations -> kernels with phases; decides what is in place */
-bool equation_reads(const Equation *e, const Tensor *t);
+bool equation_needs(const Equation *e, const Tensor *t);
 /* Calls f for every READ of e: value, test, left side. */
-void equation_visit(const Equation *e, NodeVisit *f, void *data);
+void visit_equation(const Equation *e, NodeVisit *f, void *data);
 /* All reads of t in e are at the place that e writes. */
-bool equation_reads_in_place(const Equation *e, const Tensor *t);
+bool equation_needs_in_place(const Equation *e, const Tensor *t);
 
 /* names.c */
 bool name_is_taken(const char *name);

@@ -86,7 +86,7 @@ static void program_touch(PlanOf *p, ProgramPlan *program)
         Touch c = { p, program, program->kernels.at[i] };
         for (int j = 0; j < c.k->equations.count; j++) {
             touch(&c, c.k->equations.at[j]->out);
-            equation_visit(c.k->equations.at[j], touch_read, &c);
+            visit_equation(c.k->equations.at[j], touch_read, &c);
         }
     }
 }
@@ -196,7 +196,7 @@ static void program_cost(const PlanOf *p, ProgramPlan *program)
             if (s->place != PLACE_MEMORY && s->place != PLACE_CALLER) continue;
             bool touched = false;
             for (int j = 0; j < k->equations.count && !touched; j++)
-                touched = k->equations.at[j]->out == s->tensor || equation_reads(k->equations.at[j], s->tensor);
+                touched = k->equations.at[j]->out == s->tensor || equation_needs(k->equations.at[j], s->tensor);
             if (touched) program->bytes_moved += (double)s->bytes;
         }
     }
@@ -216,7 +216,7 @@ static bool for_inference(const PlanOf *p, const Tensor *t)
         for (int k = 0; k < q->kernels.count; k++)
             for (int j = 0; j < q->kernels.at[k]->equations.count; j++) {
                 const Equation *e = q->kernels.at[k]->equations.at[j];
-                if (e->out == t || plan_home(&p->plan, e->out) == t || equation_reads(e, t)) return true;
+                if (e->out == t || plan_home(&p->plan, e->out) == t || equation_needs(e, t)) return true;
             }
     }
     return false;

@@ -100,7 +100,7 @@ void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *
     print_real(p->options->wide_real);
     for (int i = 0; i < program->kernels.count; i++)
         for (int j = 0; j < program->kernels.at[i]->equations.count; j++)
-            equation_visit(program->kernels.at[i]->equations.at[j], find_tables, &tables);
+            visit_equation(program->kernels.at[i]->equations.at[j], find_tables, &tables);
     for (int i = 0; i < tables.list.count; i++) table_print(p, tables.list.at[i], to);
     for (int i = 0; i < program->kernels.count; i++) {
         Functions f = kernel_functions(p, program, program->kernels.at[i], use);
