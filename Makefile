@@ -182,7 +182,8 @@ deps:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/dln/core \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/dlnc/examples \
-	    $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect
+	    $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect \
+	    $(DESTDIR)$(PREFIX)/lib/cmake/dlnc $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(BUILD)/dlnc $(DESTDIR)$(PREFIX)/bin/dlnc
 	install -m 644 $(BUILD)/libdln.a $(DESTDIR)$(PREFIX)/lib/libdln.a
 	install -m 644 runtime/host/dln.h $(DESTDIR)$(PREFIX)/include/dln.h
@@ -191,13 +192,16 @@ install: all
 	install -m 644 $(wildcard examples/*.dln) $(DESTDIR)$(PREFIX)/share/dlnc/examples/
 	install -m 644 editor/vim/syntax/dln.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax/dln.vim
 	install -m 644 editor/vim/ftdetect/dln.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect/dln.vim
+	install -m 644 tools/dlncConfig.cmake $(DESTDIR)$(PREFIX)/lib/cmake/dlnc/dlncConfig.cmake
+	install -m 644 tools/dlnc.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dlnc
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/dlnc.pc.in > $(BUILD)/dlnc.pc
 	install -m 644 $(BUILD)/dlnc.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/dlnc.pc
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/dlnc lib/libdln.a include/dln.h lib/pkgconfig/dlnc.pc share/man/man1/dlnc.1 \
-	    share/vim/vimfiles/syntax/dln.vim share/vim/vimfiles/ftdetect/dln.vim)
-	rm -rf $(DESTDIR)$(PREFIX)/include/dln $(DESTDIR)$(PREFIX)/share/dlnc
+	    share/vim/vimfiles/syntax/dln.vim share/vim/vimfiles/ftdetect/dln.vim \
+	    share/bash-completion/completions/dlnc)
+	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,include/dln share/dlnc lib/cmake/dlnc)
 
 clean:
 	rm -rf $(BUILD)
