@@ -330,6 +330,17 @@ static Value param_value(Scope *s, const NamedValues *args, int k, Place *at, Te
     return value_poison();
 }
 
+/* A list of an example becomes an input, so that gradients by it can be tested; its numbers stay with it. */
+static Value list_input(Scope *s, Value v)
+{
+    const Tensor *c = value_leaf(value_to_tensor(s, v));
+    if (!c) return v;
+    if (!s->e->model->batch) s->e->model->batch = c->extent[0];
+    Tensor *t = input_new(s->e, "list", c->rank, c->extent, c->type, s->call_at);
+    t->data = c->data;
+    return value_tensor(t);
+}
+
 static void param_bind(Scope *s, const NamedValues *args, int k)
 {
     const Definition *d = s->definition;
@@ -342,10 +353,11 @@ static void param_bind(Scope *s, const NamedValues *args, int k)
     Tensor *holder = NULL;
     Value v = param_value(s, args, k, &at, &holder);
     v = param_check(s, p, v, at);
-    if (p->has_axes || (param_is_tensor(d, k) && d->kind != KIND_INIT)) v = value_to_tensor(s, v);
+    bool of_example = s->caller && s->caller->example && param_is_tensor(d, k);      /* relu([-1, 0, 2]) */
+    if (p->has_axes || of_example) v = v.kind == VALUE_LIST && s->e->lists_are_inputs ? list_input(s, v) : value_to_tensor(s, v);
     if (p->has_axes) axes_given(s, p);
     if (d->kind == KIND_OPTIMIZER || d->kind == KIND_SCHEDULE) v = setting_value(s, p, v);
-    if (value_is_run_time(v)) v = name_it(s, path_join(s->path, p->name), v);
+    if (value_is_run_time(v)) v = name_it(s, full_name(s, p->name), v);
     if (p->has_axes && v.kind != VALUE_NONE && v.kind != VALUE_POISON) {
         if (v.kind != VALUE_TENSOR && v.kind != VALUE_NODE && v.kind != VALUE_NUMBER)
             argument_error(s, p, at, "%s must be a tensor, this is %s", p->name, value_kind_text(v));

@@ -98,8 +98,8 @@ static Part *part_copy(const Part *p)
 /* The definition or part that a name before ( stands for; NULL if it is something else. */
 static Part *part_named(Scope *s, const char *name)
 {
-    const Entry *entry = scope_find(s, name);
-    if (entry) return entry->value.kind == VALUE_PART ? entry->value.part : NULL;
+    const Entry *entry = scope_find(s, name);    /* dropout(dropout): the number is no layer, the definition is meant */
+    if (entry && entry->value.kind == VALUE_PART) return entry->value.part;
     Value v = part_of_name(s, name);
     return v.kind == VALUE_PART ? v.part : NULL;
 }
@@ -196,7 +196,7 @@ static int layer_begin(Scope *callee)
 {
     Elaboration *e = callee->e;
     const Definition *d = callee->definition;
-    if (!e->first || e->in_init || callee->in_train || d->kind != KIND_DEF || callee->last.kind != VALUE_TENSOR) return -1;
+    if (!e->first || !e->in_block || e->in_init || d->kind != KIND_DEF || callee->last.kind != VALUE_TENSOR) return -1;
     int depth = 0;
     for (const Scope *c = callee->caller; c && c->definition; c = c->caller) depth++;
     PUSH(e->model->layers, ((Layer){ .path = callee->path, .definition = d->name, .depth = depth, .at = callee->call_at }));
@@ -261,6 +261,14 @@ static Value call_body(Scope *s, Scope *callee, NamedValues *args, const Part *p
     return v;
 }
 
+/* An init that computes the whole tensor, init f(w[i, j]) { .. }, not an element where it stands. */
+static bool fills_a_tensor(const Definition *d)
+{
+    for (int i = 0; d->kind == KIND_INIT && i < d->params.count; i++)
+        if (d->params.at[i].has_axes) return true;
+    return false;
+}
+
 Value call_plain(Scope *s, const Definition *d, NamedValues *args, const Part *part, Place at)
 {
     if (too_deep(s, d, at)) return value_poison();
@@ -271,7 +279,12 @@ Value call_plain(Scope *s, const Definition *d, NamedValues *args, const Part *p
         callee->fill = s->fill;
     }
     call_options(s, callee, args, part);
-    return call_body(s, callee, args, part);
+    Elaboration *e = s->e;
+    Elaboration kept = *e;
+    if (fills_a_tensor(d)) memset(&e->context, 0, sizeof e->context);
+    Value v = call_body(s, callee, args, part);
+    if (fills_a_tensor(d)) e->context = kept.context;
+    return v;
 }
 
 Value call_definition(Scope *s, const Definition *d, NamedValues *args, const Part *part, Place at)
@@ -326,7 +339,7 @@ static bool is_partial(const Scope *s, const Definition *d)
 static Value call_named(Scope *s, const Expr *e, Value piped, bool has_piped)
 {
     const Part *base = part_named(s, e->name);
-    if (!base && scope_find(s, e->name) == NULL && builtin_is(e->name)) return builtin_call(s, e, e->name, piped, has_piped);
+    if (!base && builtin_is(e->name)) return builtin_call(s, e, e->name, piped, has_piped);
     if (!base) return part_unknown(s, e->name, e->at);
     if (!base->definition) return function_call(s, base, e, piped, has_piped);
     if (!has_piped && is_partial(s, base->definition)) return part_express(s, e);
@@ -393,7 +406,8 @@ bool flow_is_piped(Scope *s, const Expr *e)
     if (head->parenthesised && head != e && head->kind != EXPR_CALL && head->kind != EXPR_NAME) return false;
     if (head->kind != EXPR_NAME && head->kind != EXPR_CALL) return false;
     if (!value_is_run_time(s->last) && s->last.kind != VALUE_POISON) return false;
-    const Part *p = part_named(s, head->name);
+    const Entry *entry = head->kind == EXPR_NAME ? scope_find(s, head->name) : NULL;
+    const Part *p = entry && entry->value.kind != VALUE_PART ? NULL : part_named(s, head->name);
     if (!p) return false;
     if (p->definition && p->definition->kind != KIND_DEF) return false;
     if (p->definition && (!p->definition->params.count || !param_is_tensor(p->definition, 0))) return false;

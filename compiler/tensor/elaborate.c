@@ -50,7 +50,9 @@ void elaborate_model(Elaboration *e, const Item *model)
     e->first = !e->model->inputs.count && !e->model->kept.count;
     Scope *s = e->block = scope_new(e, NULL, NULL, model->at, "");
     int errors = error_count();
+    e->in_block = true;
     block_run(s, &model->body);
+    e->in_block = false;
     for (int i = 0; i < s->entries.count; i++)
         if (s->entries.at[i].pieces && !s->entries.at[i].pieces->closed) pieces_close(s, &s->entries.at[i]);
     if (error_count() != errors) return;

@@ -139,6 +139,7 @@ struct Elaboration {
     Program *program;
     bool training;
     bool first;                                  /* makes the holders and inputs; later runs find them */
+    bool in_block;                               /* elaborate_model is at work */
     bool example, lists_are_inputs;              /* elaborate_example */
     bool averaging;                              /* inside a loss: each part is averaged */
     LIST(const Index *) context;                 /* the indices round the place that is being read, outermost first */
@@ -206,6 +207,7 @@ Local *local_find(Scope *s, const char *name);
 void scope_error(Scope *s, Place at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void scope_note_range(Scope *s, const AxisRange *r);
 const char *path_join(const char *a, const char *b);
+const char *full_name(Scope *s, const char *name);               /* of a tensor of this body: dense.z */
 const char *path_count(Elaboration *e, const char *path);        /* made unique among calls: dense, dense_2 */
 bool is_index_name(Scope *s, const char *name);
 Value name_value(Scope *s, const char *name, Place at);          /* reports unknown names */

@@ -127,7 +127,7 @@ const Node *emit_reduction(Scope *s, Reduction reduction, int reduced, const Ind
         return NULL;
     }
     bool arg = reduction == RED_ARGMAX || reduction == RED_ARGMIN;
-    Tensor *t = tensor_over(s, path_join(s->path, reduction_name[reduction]), n, free, arg ? TYPE_INT : value->type);
+    Tensor *t = tensor_over(s, full_name(s, reduction_name[reduction]), n, free, arg ? TYPE_INT : value->type);
     if (!t) return NULL;
     t->automatic = true;
     Equation *q = equation_map(t, free, value);
@@ -393,7 +393,7 @@ static Pieces *pieces_for(Scope *s, const char *name, const Left *l, Place at, T
     if (p && !p->closed) pieces_close(s, old);
     p = NEW(Pieces);
     p->at = at;
-    p->tensor = tensor_new(path_join(s->path, name), l->rank, l->extent, l->rank && l->batch[0], type, ROLE_TEMP);
+    p->tensor = tensor_new(full_name(s, name), l->rank, l->extent, l->rank && l->batch[0], type, ROLE_TEMP);
     return p;
 }
 
@@ -412,7 +412,7 @@ static void piece_run(Scope *s, const Statement *st, const char *name, const Lef
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 static Value indexed_value(Scope *s, const Statement *st, const char *name, const Left *l, const Node *value)
 {
-    Tensor *t = tensor_new(path_join(s->path, name), l->rank, l->extent, l->rank && l->batch[0], value->type, ROLE_TEMP);
+    Tensor *t = tensor_new(full_name(s, name), l->rank, l->extent, l->rank && l->batch[0], value->type, ROLE_TEMP);
     t->at = st->at;
     emit(s, t, l->at, l->indices, l->index, value);
     for (int k = 0; k < l->rank; k++)
@@ -453,7 +453,7 @@ static void whole_run(Scope *s, const Statement *st, const char *name)
         v = piped ? flow_express(s, st->value, s->last) : express(s, st->value);
     }
     v = stopped(s, st, v);
-    if (value_is_run_time(v)) v = name_it(s, path_join(s->path, name), v);
+    if (value_is_run_time(v)) v = name_it(s, full_name(s, name), v);
     value_set(s, st, name, v);
 }
 

@@ -268,7 +268,7 @@ static Tensor *value_like(Scope *s, const char *name, Value v, const Tensor *hol
         node = node_to_float(value_to_node(v));
         if (holder->rank == 0 && leaf && leaf->role == ROLE_TEMP && leaf->type == TYPE_FLOAT) return leaf;
     }
-    Tensor *t = tensor_new(path_join(s->path, name), holder->rank, holder->extent, false, TYPE_FLOAT, ROLE_TEMP);
+    Tensor *t = tensor_new(full_name(s, name), holder->rank, holder->extent, false, TYPE_FLOAT, ROLE_TEMP);
     Equation *q = equation_map(t, axis, node);
     equation_add(s->e, q);
     return t;
@@ -304,15 +304,19 @@ void update_run(Scope *s, const Statement *st, Value v)
 void total_run(Scope *s, const Statement *st, Value v)
 {
     const char *name = target_name(s, st->target);
-    Entry *entry = scope_set(s, name, value_poison(), st->at);
-    if (v.kind == VALUE_POISON) return;
     Left l = {0};
+    if (v.kind != VALUE_NODE && v.kind != VALUE_NUMBER && v.kind != VALUE_TENSOR) {
+        if (v.kind != VALUE_POISON) scope_error(s, st->at, "a total adds up numbers, this is %s", value_kind_text(v));
+        scope_set(s, name, value_poison(), st->at);
+        return;
+    }
     if (v.kind == VALUE_TENSOR) {
         l.rank = v.whole->rank;
         for (int k = 0; k < l.rank; k++) {
             l.extent[k] = v.whole->axis[k]->extent;
             if (!v.whole->axis[k]->batch) continue;
             scope_error(s, st->target->at, "a total has no batch axis: it adds up over the samples, sum[n] ..");
+            scope_set(s, name, value_poison(), st->at);
             return;
         }
     }
@@ -326,11 +330,9 @@ void total_run(Scope *s, const Statement *st, Value v)
         PUSH(m->totals, total);
     }
     Tensor *t = value_like(s, name, v, total, st->at);
-    if (!t) return;
-    update_set(s->e, total, t, true);
-    entry = scope_find(s, name);
-    entry->value = s->last = value_tensor(total);
-    entry->holder = total;
+    if (t) update_set(s->e, total, t, true);
+    s->last = t ? value_tensor(total) : value_poison();
+    scope_set(s, name, s->last, st->at)->holder = total;
 }
 
 void penalty_add(Scope *s, Value v, Place at)

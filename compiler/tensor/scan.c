@@ -43,7 +43,7 @@ static bool tensor_prepare(Scope *s, const Statement *st, const char *name)
         extent[rank++] = (int)n;
     }
     if (!equation_fits(s, st->at, rank, extent)) return false;
-    Tensor *t = tensor_new(path_join(s->path, name), rank, extent, batch, TYPE_FLOAT, ROLE_TEMP);
+    Tensor *t = tensor_new(full_name(s, name), rank, extent, batch, TYPE_FLOAT, ROLE_TEMP);
     t->at = st->at;
     Entry *e = scope_set(s, name, value_tensor(t), st->at);
     e->pieces = NULL;

@@ -138,6 +138,14 @@ Local *local_find(Scope *s, const char *name)
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 const char *path_join(const char *a, const char *b) { return *a ? intern(format("%s.%s", a, b)) : intern(b); }
 
+const char *full_name(Scope *s, const char *name)
+{
+    bool optimizer = s->definition && s->definition->kind == KIND_OPTIMIZER && s->e->variable;
+    if (!optimizer) return path_join(s->path, name);
+    const Entry *e = scope_find(s, name);
+    return e && e->holder ? e->holder->name : path_join(name, s->e->variable);
+}
+
 const char *path_count(Elaboration *e, const char *path)
 {
     intptr_t used = (intptr_t)map_get(&e->paths, path);

@@ -326,7 +326,7 @@ static void short_run(Scope *s)
     const Node *value = equation_value(s, e, &l);
     s->last = value_poison();
     if (!value || !equation_fits(s, e->at, l.rank, l.extent)) return;
-    Tensor *t = tensor_new(path_join(s->path, "y"), l.rank, l.extent, l.batch[0], value->type, ROLE_TEMP);
+    Tensor *t = tensor_new(full_name(s, "y"), l.rank, l.extent, l.batch[0], value->type, ROLE_TEMP);
     emit(s, t, l.at, l.indices, l.index, value);
     Whole *w = NEW(Whole);
     w->rank = l.rank;

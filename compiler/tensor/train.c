@@ -219,7 +219,7 @@ Value every_variable(Scope *s, const Expr *arg, Place at)
         e->every.at[k].sum = tensor_new("every_variable", 0, NULL, false, TYPE_FLOAT, ROLE_TEMP);
         e->every.at[k].sum->at = at;
     }
-    v = name_it(s, path_join(s->path, "part"), v);
+    v = name_it(s, full_name(s, "part"), v);
     PUSH(e->every.at[k].parts, node_to_float(value_to_node(v)));
     return value_node(node_read(e->every.at[k].sum, NULL));
 }
