@@ -12,23 +12,30 @@ typedef struct Ordering {
     Lines out;
 } Ordering;
 
+typedef struct LoopUnit { const Loop *loop; int unit; } LoopUnit;
+static bool loop_is(const void *item, const void *key) { return ((const LoopUnit *)item)->loop == key; }
+
+/* The unit of a line: its loop's, or a new one. */
+static int unit_for(Ordering *o, const Equation *e, ConsTable *loops)
+{
+    uint64_t hash = hash_pointer(1, e->loop);
+    const LoopUnit *known = e->loop ? cons_find(loops, hash, e->loop, loop_is) : NULL;
+    if (known)
+        return known->unit;
+    LoopUnit made = { e->loop, o->units.count };
+    PUSH(o->units, ((Unit){ .loop = e->loop }));
+    if (e->loop)
+        cons_insert(loops, hash, arena_copy(&made, sizeof made));
+    return made.unit;
+}
+
 static void collect_units(Ordering *o)
 {
     Lines *lines = &o->s->lines;
-    LIST(int) loops = {0};                       /* the unit of a loop, by the loop's id */
+    ConsTable loops = {0};
     for (int i = 0; i < lines->count; i++) {
         const Equation *e = lines->at[i].e;
-        int unit = -1;
-        while (e->loop && loops.count <= e->loop->id)
-            PUSH(loops, -1);
-        if (e->loop)
-            unit = loops.at[e->loop->id];
-        if (unit < 0) {
-            unit = o->units.count;
-            PUSH(o->units, ((Unit){ .loop = e->loop }));
-            if (e->loop)
-                loops.at[e->loop->id] = unit;
-        }
+        int unit = unit_for(o, e, &loops);
         PUSH(o->units.at[unit].lines, i);
         o->unit_of[i] = unit;
         o->before[i] = o->last[e->out->id];
