@@ -96,6 +96,7 @@ static const char *c_spelling(const char *name)
 
 bool name_is_taken(const char *name)
 {
+    if (!name[1]) return !strcmp(name, "n") || !strcmp(name, "m") || !strcmp(name, "I");
     return set_has(taken_names(), intern(name)) || !strncmp(name, "dln_", 4) || !strncmp(name, "wide_", 5)
         || !strncmp(name, "DLN_", 4);
 }

@@ -5,13 +5,6 @@
 #define DLN_TILE_H
 
 /* ---- numbers ---- */
-#if defined __GNUC__
-#define INFINITE ((real)__builtin_huge_val())
-#define NOT_A_NUMBER ((real)__builtin_nan(""))
-#else
-#define INFINITE ((real)wide_inf())
-#define NOT_A_NUMBER ((real)wide_nan())
-#endif
 INLINE real max1(real b, real a)              { return a > b ? a : b; }
 INLINE real min1(real b, real a)              { return a < b ? a : b; }
 INLINE int  max_int(int a, int b)             { return a > b ? a : b; }
