@@ -41,6 +41,8 @@ uint64_t shuffle_below(uint64_t seed, uint64_t stream, uint64_t bound);       /*
 /* Readers. Each fills an empty table, which the caller frees in either case. */
 bool idx_read(const char *path, const char *field, Table *t, Problem *p);     /* adds a column; rows must agree */
 bool cifar_read(const char *path, Table *t, Problem *p);                      /* appends samples: image, label */
+bool npy_read(const Bytes *array, const char *file, const char *field, Table *t, Problem *p);    /* adds a column */
+bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, Problem *p);     /* one file of an archive */
 
 typedef struct CsvSpec {
     int header;                                  /* 1, 0, -1: look */

@@ -8,11 +8,13 @@
 #include "data.h"
 
 typedef bool SourceRead(Data *d, const dln_value *call, Table *t, Problem *p);
-static SourceRead idx_source, csv_source, text_source, cifar_source;
+static SourceRead idx_source, csv_source, text_source, cifar_source, npy_source, npz_source;
 static const struct { const char *name; SourceRead *read; } sources[] = {
     { "idx", idx_source }, { "csv", csv_source }, { "text", text_source }, { "cifar10", cifar_source },
+    { "npy", npy_source }, { "npz", npz_source },
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
+static const size_t FILE_MOST = (size_t)1 << 34;              /* bytes of a file that is read as a whole */
 
 void data_begin(Data *d, const dln_model *m, const char *folder) { *d = (Data){ .model = m, .folder = folder }; }
 
@@ -69,6 +71,47 @@ static bool idx_source(Data *d, const dln_value *call, Table *t, Problem *p) {
         if (!good) return false;
     }
     return true;
+}
+
+static bool npy_source(Data *d, const dln_value *call, Table *t, Problem *p) {
+    if (!call->count) return problem_set(p, EXIT_INPUT, "data: npy needs fields: npy(image = \"x.npy\", label = \"y.npy\")");
+    for (int i = 0; i < call->count; i++) {
+        const dln_value *v = &call->items[i];
+        Bytes array = { 0 };
+        if (!v->key || v->kind != DLN_STRING)
+            return problem_set(p, EXIT_INPUT, "data: npy takes fields only: npy(image = \"x.npy\", label = \"y.npy\")");
+        char *path = file_find(d->folder, v->text, p);
+        bool good = path && file_read(path, FILE_MOST, &array, p) && npy_read(&array, path, v->key, t, p);
+        free(array.at);
+        free(path);
+        if (!good) return false;
+    }
+    return true;
+}
+
+/* npz("file", image = "x_train", label = "y_train") */
+static bool npz_source(Data *d, const dln_value *call, Table *t, Problem *p) {
+    Bytes zip = { 0 };
+    const char *name = argument_file(call, p);
+    char *path = name ? file_find(d->folder, name, p) : NULL;
+    bool good = path && file_read(path, FILE_MOST, &zip, p);
+    if (good && call->count < 2) good = problem_set(p, EXIT_INPUT, "data: npz needs fields: npz(\"file\", image = \"x_train\")");
+    for (int i = 1; good && i < call->count; i++) {
+        const dln_value *v = &call->items[i];
+        Bytes array = { 0 };
+        if (!v->key || v->kind != DLN_STRING) {
+            good = problem_set(p, EXIT_INPUT, "data: npz takes the names of arrays: npz(\"file\", image = \"x_train\")");
+            break;
+        }
+        char *inner = text_join(p, "%s.npy", v->text), *shown = text_join(p, "%s:%s", path, v->text);
+        good = inner && shown && zip_read(&zip, path, inner, &array, p) && npy_read(&array, shown, v->key, t, p);
+        free(array.at);
+        free(shown);
+        free(inner);
+    }
+    free(zip.at);
+    free(path);
+    return good;
 }
 
 /* A name or number as text, into a list whose strings belong to the caller. */
@@ -146,7 +189,7 @@ static bool csv_source(Data *d, const dln_value *call, Table *t, Problem *p) {
     Bytes text = { 0 };
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
-    bool good = path && file_read(path, (size_t)1 << 34, &text, p) && csv_read_as(d, call, &text, path, t, p);
+    bool good = path && file_read(path, FILE_MOST, &text, p) && csv_read_as(d, call, &text, path, t, p);
     free(text.at);
     free(path);
     return good;
@@ -161,7 +204,7 @@ static bool text_source(Data *d, const dln_value *call, Table *t, Problem *p) {
     if (!context) return problem_set(p, EXIT_INPUT, "data: text needs the length of a sample: text(\"file\", context = 128)");
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
-    bool good = path && file_read(path, (size_t)1 << 34, &text, p) && chars_read(&text, path, (int)context, alphabet, t, p);
+    bool good = path && file_read(path, FILE_MOST, &text, p) && chars_read(&text, path, (int)context, alphabet, t, p);
     free(text.at);
     free(path);
     return good;
@@ -392,10 +435,12 @@ const Part *data_input(Data *d, const char *path, Problem *p) {
     }
     if (!input) { problem_set(p, EXIT_USAGE, "the model has no input"); return NULL; }
     for (int i = 0; i < input->rank; i++) elements *= (size_t)input->extent[i];
-    if (!file_read(path, (size_t)1 << 34, &text, p)) return NULL;
+    if (!file_read(path, FILE_MOST, &text, p)) return NULL;
     bool idx = text.count >= 4 && !text.at[0] && !text.at[1];
+    bool array = text.count >= 6 && !memcmp(text.at, "\x93NUMPY", 6);
+    if (idx && !strcmp(path, "-")) { problem_set(p, EXIT_USAGE, "IDX images are read from a file, not from standard input"); free(text.at); return NULL; }
     Part *part = part_of_table(d, "(input)", 7, &t, p);
-    bool good = part && (idx ? idx_read(path, input->name, t, p)
+    bool good = part && (idx ? idx_read(path, input->name, t, p) : array ? npy_read(&text, path, input->name, t, p)
                 : source_call(m, "text") ? chars_read(&text, path, (int)elements, data_classes(d, "characters", p), t, p)
                 : csv_input(d, &text, path, elements, t, p));
     free(text.at);

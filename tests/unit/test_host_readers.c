@@ -338,3 +338,123 @@ Test(readers, cifar) {
     EXPECT_PROBLEM(p, EXIT_INPUT, "expected a multiple of 3073");
     table_free(&t);
 }
+
+/* ---- NPY, NPZ ---- */
+
+static size_t npy_make(unsigned char *to, const char *header, const void *data, size_t bytes) {
+    size_t length = strlen(header);
+    memcpy(to, "\x93NUMPY\x01\x00", 8);
+    to[8] = (unsigned char)length;
+    to[9] = (unsigned char)(length >> 8);
+    memcpy(to + 10, header, length);
+    memcpy(to + 10 + length, data, bytes);
+    return 10 + length + bytes;
+}
+
+static bool npy_try(const char *header, const void *data, size_t bytes, Table *t, Problem *p) {
+    unsigned char file[2000];
+    *t = (Table){ 0 };
+    *p = (Problem){ 0 };
+    return npy_read(&(Bytes){ file, npy_make(file, header, data, bytes) }, "a.npy", "x", t, p);
+}
+
+Test(readers, npy) {
+    static const float floats[6] = { 1, 2, 3, 4, 5, 6 };
+    static const int64_t longs[2] = { -5, 1 << 30 };
+    Table t;
+    Problem p;
+    cr_assert(npy_try("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n", floats, sizeof floats, &t, &p), "%s", p.text);
+    cr_assert(t.rows == 2 && t.column[0].elements == 3 && ((const float *)t.column[0].cells)[5] == 6);
+    table_free(&t);
+    cr_assert(npy_try("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }\n", longs, sizeof longs, &t, &p), "%s", p.text);
+    cr_assert(t.rows == 2 && t.column[0].rank == 0 && ((const int32_t *)t.column[0].cells)[0] == -5);
+    table_free(&t);
+    cr_assert(npy_try("{'descr': '|i1', 'fortran_order': False, 'shape': (2,), }\n", "\xFF\x01", 2, &t, &p), "%s", p.text);
+    cr_assert(((const int32_t *)t.column[0].cells)[0] == -1);
+    table_free(&t);
+}
+
+Test(readers, npy_hostile) {
+    static const int64_t large[1] = { INT64_MAX };
+    static const struct { const char *header, *words; } cases[] = {
+        { "{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", "type '>f4' are not read" }, { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "type '|O'" },
+        { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "its header cannot be read" },
+        { "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }", "Fortran order" }, { "{'descr': '<f4', 'fortran_order': False, 'shape': (), }", "no axis of samples" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }", "no samples" }, { "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "8 bytes of elements, expected 12" },
+        { "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "cannot be read" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (4000000000, 4000000000, 4000000000), }", "too large" },
+        { "{'descr': '<f8', 'fortran_order': False, 'shape': (1125899906842624, 16384), }", "too large" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", "cannot be read" }, { "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", "does not fit into 32 bits" },
+        { "{'descr': '<f4', 'fortran_order': False}", "cannot be read" }, { "", "cannot be read" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,1,1,1,1,1,2), }", "cannot be read" },
+    };
+    Table t;
+    Problem p;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert(!npy_try(cases[i].header, large, 8, &t, &p), "%s", cases[i].header);
+        EXPECT_PROBLEM(p, EXIT_INPUT, cases[i].words);
+        table_free(&t);
+    }
+    unsigned char file[300];
+    size_t length = npy_make(file, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }\n", "abcdefgh", 8);
+    for (size_t n = 0; n < length; n++) cr_assert(!npy_read(&(Bytes){ file, n }, "a.npy", "x", &t, &p), "%zu", n);
+    file[6] = 2;
+    memset(file + 8, 0xFF, 4);
+    cr_assert(!npy_read(&(Bytes){ file, length }, "a.npy", "x", &t, &p));
+    EXPECT_PROBLEM(p, EXIT_INPUT, "ends within its header");
+}
+
+/* An archive of one file. */
+static size_t zip_make(unsigned char *to, const char *name, const void *data, size_t bytes, bool deflated) {
+    unsigned char packed[200];
+    z_stream z = { .next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)bytes, .next_out = packed, .avail_out = sizeof packed };
+    uLong crc = crc32(0, data, (uInt)bytes);
+    size_t length = strlen(name), at = 0, directory, size = bytes, end;
+    if (deflated) {
+        cr_assert(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK && deflate(&z, Z_FINISH) == Z_STREAM_END);
+        size = z.total_out;
+        data = packed;
+        deflateEnd(&z);
+    }
+    #define PUT(value, width) for (int k = 0; k < (width); k++) to[at++] = (unsigned char)((uint64_t)(value) >> 8 * k)
+    PUT(0x04034b50, 4); PUT(20, 2); PUT(0, 2); PUT(deflated ? 8 : 0, 2); PUT(0, 4); PUT(crc, 4); PUT(size, 4); PUT(bytes, 4); PUT(length, 2); PUT(0, 2);
+    memcpy(to + at, name, length);
+    memcpy(to + at + length, data, size);
+    directory = at += length + size;
+    PUT(0x02014b50, 4); PUT(20, 2); PUT(20, 2); PUT(0, 2); PUT(deflated ? 8 : 0, 2); PUT(0, 4); PUT(crc, 4); PUT(size, 4); PUT(bytes, 4);
+    PUT(length, 2); PUT(0, 2); PUT(0, 2); PUT(0, 2); PUT(0, 2); PUT(0, 4); PUT(0, 4);
+    memcpy(to + at, name, length);
+    end = at += length;
+    PUT(0x06054b50, 4); PUT(0, 4); PUT(1, 2); PUT(1, 2); PUT(end - directory, 4); PUT(directory, 4); PUT(0, 2);
+    #undef PUT
+    return at;
+}
+
+static void zip_try(bool deflated) {
+    unsigned char file[500];
+    size_t length = zip_make(file, "x.npy", "0123456789", 10, deflated);
+    Bytes out;
+    Problem p = { 0 };
+    cr_assert(zip_read(&(Bytes){ file, length }, "a.npz", "x.npy", &out, &p), "%s", p.text);
+    cr_assert(out.count == 10 && !memcmp(out.at, "0123456789", 10));
+    free(out.at);
+    cr_assert(!zip_read(&(Bytes){ file, length }, "a.npz", "y.npy", &out, &p));
+    EXPECT_PROBLEM(p, EXIT_INPUT, "holds no 'y.npy'; it holds: x.npy");
+    for (size_t n = 0; n < length; n++) {        /* in a block of that size, so that ASan sees a read beyond it */
+        unsigned char *cut = malloc(n + !n);
+        memcpy(cut, file, n);
+        cr_assert(!zip_read(&(Bytes){ cut, n }, "a.npz", "x.npy", &out, &p), "%zu", n);
+        free(cut);
+    }
+    for (size_t bit = 0; bit < length * 8; bit++) {
+        file[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        if (zip_read(&(Bytes){ file, length }, "a.npz", "x.npy", &out, &p)) {
+            cr_assert(out.count == 10 && !memcmp(out.at, "0123456789", 10), "bit %zu", bit);
+            free(out.at);
+        }
+        file[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+}
+
+Test(readers, zip_stored_and_every_fault_survived) { zip_try(false); }
+Test(readers, zip_deflated_and_every_fault_survived) { zip_try(true); }
