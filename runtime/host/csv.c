@@ -15,6 +15,7 @@ typedef struct Cursor {
     char separator;
     size_t line;                                 /* of at, from 1 */
     const char *file;
+    bool stop[256];                              /* bytes that end a cell without quotes */
 } Cursor;
 
 typedef struct Reader {
@@ -32,6 +33,13 @@ typedef struct Reader {
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 static bool is_line_end(char c) { return c == '\n' || c == '\r'; }
+
+static void separator_set(Cursor *c, char separator) {
+    c->separator = separator;
+    memset(c->stop, 0, sizeof c->stop);
+    c->stop[0] = c->stop['\n'] = c->stop['\r'] = c->stop[(unsigned char)separator] = true;
+    if (separator == ' ') c->stop['\t'] = true;
+}
 
 static void line_end_skip(Cursor *c) {
     if (c->at < c->end && *c->at == '\r') c->at++;
@@ -81,18 +89,18 @@ static bool cell_next(Cursor *c, Cell *cell, Problem *p) {
         if (!quoted_cell(c, cell, p)) return false;
     } else {
         cell->at = c->at;
-        while (c->at < c->end && !is_line_end(*c->at) && *c->at != c->separator && !(blanks && is_blank(*c->at)) && *c->at) c->at++;
-        char *stop = c->at;
-        while (stop > cell->at && is_blank(stop[-1])) stop--;
+        char *at = c->at, *const end = c->end, *stop;
+        while (at < end && !c->stop[(unsigned char)*at]) at++;
+        for (stop = c->at = at; stop > cell->at && is_blank(stop[-1]); stop--) {}
         cell->length = (size_t)(stop - cell->at);
     }
     while (c->at < c->end && is_blank(*c->at) && (blanks || *c->at != c->separator)) c->at++;
-    if (c->at == c->end) cell->last = true;
+    if (c->at < c->end && *c->at == c->separator && !blanks) c->at++;
+    else if (c->at == c->end) cell->last = true;
     else if (is_line_end(*c->at)) {
         cell->last = true;
         line_end_skip(c);
     } else if (!*c->at) return problem_set(p, EXIT_INPUT, "%s:%zu: a NUL byte; this is not a text file", c->file, c->line);
-    else if (!blanks && *c->at == c->separator) c->at++;
     else if (!blanks || cell->quoted)
         return blanks || problem_set(p, EXIT_INPUT, "%s:%zu: text after a closing quote", c->file, c->line);
     return true;
@@ -313,8 +321,8 @@ bool csv_read(Bytes *text, const char *file, const CsvSpec *spec, bool wide, Nam
     bool header = false;
     Reader r = { .spec = spec, .p = p, .wide = wide, .classes = classes, .target = -1 };
     if (!text_check(text, file, &skip, p)) return false;
-    r.c = (Cursor){ (char *)text->at + skip, (char *)text->at + text->count, spec->separator, 1, file };
-    if (!r.c.separator) r.c.separator = separator_guess(&r.c);
+    r.c = (Cursor){ .at = (char *)text->at + skip, .end = (char *)text->at + text->count, .line = 1, .file = file };
+    separator_set(&r.c, spec->separator ? spec->separator : separator_guess(&r.c));
     bool good = rows_look(&r, &header) && titles_read(&r, header) && columns_choose(&r);
     while (good && row_begin(&r.c)) good = row_read(&r);
     if (good && !r.rows) good = problem_set(p, EXIT_INPUT, "%s: has a header, but no rows", file);

@@ -11,25 +11,34 @@
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* What the characters say: mantissa * 10^power; exact is false when digits had to be left out. */
-typedef struct Decimal { bool negative, exact; uint64_t mantissa; int digits; int64_t power; } Decimal;
+typedef struct Decimal { bool negative, exact; uint64_t mantissa; int64_t power; } Decimal;
+
+/* Digits from c on go behind those of the mantissa while it has room (19 digits fit into 64 bits). */
+static const char *digits_scan(const char *c, const char *end, Decimal *d, bool fraction) {
+    uint64_t mantissa = d->mantissa, digit;
+    const char *begin = c;
+    for (; c < end && (digit = (uint64_t)(unsigned char)*c - '0') <= 9 && mantissa < UINT64_C(1000000000000000000); c++)
+        mantissa = mantissa * 10 + digit;
+    d->mantissa = mantissa;
+    if (fraction) d->power -= c - begin;
+    for (; c < end && is_digit(*c); c++) {
+        d->exact = false;
+        d->power += !fraction;
+    }
+    return c;
+}
 
 static bool decimal_scan(const char *c, const char *end, Decimal *d) {
-    bool any = false, point = false;
+    const char *begin, *point = NULL;
     *d = (Decimal){ .exact = true };
     if (c < end && (*c == '-' || *c == '+')) d->negative = *c++ == '-';
-    for (; c < end && (is_digit(*c) || (*c == '.' && !point)); c++) {
-        if (*c == '.') { point = true; continue; }
-        any = true;
-        if (d->digits < 19) {
-            d->mantissa = d->mantissa * 10 + (uint64_t)(*c - '0');
-            d->digits += d->mantissa != 0;
-            d->power -= point;
-        } else {
-            d->exact = false;
-            d->power += !point;
-        }
+    begin = c;
+    c = digits_scan(c, end, d, false);
+    if (c < end && *c == '.') {
+        point = c;
+        c = digits_scan(c + 1, end, d, true);
     }
-    if (!any) return false;
+    if (c - begin == (point != NULL)) return false;              /* no digit at all */
     if (c < end && (*c == 'e' || *c == 'E')) {
         bool down = false;
         int64_t power = 0;
