@@ -66,27 +66,45 @@ void rule_deltas(Simplifier *s)
 }
 
 /* ---- R2: a factor, divisor or test without the summed index leaves the sum ----
- *     sum[k] a[i] b[i, k] = a[i] (sum[k] b[i, k])      sum[k] (c[i] ? e : 0) = c[i] ? sum[k] e : 0
+ *     sum[k] a[i] b[i, k] = a[i] (sum[k] b[i, k])      sum[k] (c[i] ? e : 0) f = c[i] ? sum[k] e f : 0
  * It looks through a map that is such a product. The sum becomes an equation of its own, the old one a map.
  * requires: nothing.  keeps: values up to rounding, order (a loop may be torn: rule_order).  breaks: nothing. */
 static bool reads_nothing(const Node *test) { return root_facts(test)->reads->count == 0; }
 
-/* A part that reads may lean on the parts before it: it leaves only if they do. */
-static void hoist_test(Equation *e)
+/* Takes out of guard = c ? x : 0 what of c may leave the sum of e; gives what is left of the guard. A part that reads
+ * may lean on the parts before it: it leaves only if they do. */
+static const Node *hoist_test(Equation *e, const Node *guard)
 {
     const Node *part[MAX_CONJUNCTS], *leave = NULL, *stay = NULL;
-    int count = node_conjuncts(e->value->arg[0], part, MAX_CONJUNCTS);
+    int count = node_conjuncts(guard->arg[0], part, MAX_CONJUNCTS);
     if (count > MAX_CONJUNCTS)
-        return;
+        return guard;
     for (int i = 0; i < count; i++)
         if (!node_uses_any(part[i], e->reduced_count, e->reduced) && (!stay || reads_nothing(part[i])))
             leave = node_and(leave, part[i]);
         else
             stay = node_and(stay, part[i]);
     if (!leave)
-        return;
+        return guard;
     e->test = node_and(e->test, leave);
-    e->value = node_guard(stay, e->value->arg[1]);
+    return node_guard(stay, guard->arg[1]);
+}
+
+static void hoist_tests(Equation *e)
+{
+    if (node_is_guard(e->value))
+        e->value = hoist_test(e, e->value);
+    Product p = {0};
+    bool changed = false;
+    product_add(&p, e->value, false);
+    for (int i = 0; i < p.factors.count; i++) {
+        Factor *f = &p.factors.at[i];
+        const Node *left = node_is_guard(f->node) && !f->divides ? hoist_test(e, f->node) : f->node;
+        changed = changed || left != f->node;
+        f->node = left;
+    }
+    if (changed)
+        e->value = product_node(&p);
 }
 
 static bool product_has_free(const Product *p, const Equation *e)
@@ -140,11 +158,12 @@ static Equation *hoist_factors(Simplifier *s, Equation *e)
     }
     if (!leaves || rest.factors.count == 0)
         return NULL;
-    Equation *q = equation_own(s, e, product_node(&rest), NULL, RED_SUM, "f", &sum);
+    Equation *q = equation_own(s, e, product_node(&rest), e->test, RED_SUM, "f", &sum);
     if (!q)
         return NULL;
     out.factors.at[0].node = sum;
-    e->value = product_node(&out);
+    e->value = node_guard(e->test, product_node(&out));
+    e->test = NULL;
     e->reduction = RED_NONE;
     e->reduced_count = 0;
     return q;
@@ -158,9 +177,8 @@ void rule_hoist(Simplifier *s)
         Line line = s->lines.at[i];
         Equation *e = line.e;
         if (e->reduction == RED_SUM && !equation_is_scatter(e)) {
-            if (node_is_guard(e->value))
-                hoist_test(e);
-            Equation *sum = e->test ? NULL : hoist_factors(s, e);
+            hoist_tests(e);
+            Equation *sum = hoist_factors(s, e);
             if (sum)
                 PUSH(out, ((Line){ sum, line.backward }));
         }

@@ -196,6 +196,7 @@ void rule_copies(Simplifier *s)
 
 /* ---- strip: stop() has done its work; numbers of a product are one number, in front; -(..) comes out of products ----
  *     x / c = x (1/c)     a + -b = a - b     a constant tensor of one element is a number
+ *     c ? (d ? x : 0) : 0 = c and d ? x : 0
  * requires: gradients are made.  keeps: values up to rounding.  breaks: differentiation. */
 static const Node *number_of_constant(const Tensor *t)
 {
@@ -219,6 +220,8 @@ static const Node *strip_one(const Node *e)
         return e->arg[0];
     if (e->op == OP_READ && e->tensor->role == ROLE_CONST && tensor_size(e->tensor) == 1)
         return number_of_constant(e->tensor);
+    if (node_is_guard(e) && node_is_guard(e->arg[1]))
+        return node_guard(node_and(e->arg[0], e->arg[1]->arg[0]), e->arg[1]->arg[1]);
     if (e->type != TYPE_FLOAT)
         return e;
     if (e->op == OP_DIV && e->arg[1]->op == OP_NUM && e->arg[1]->number != 0 && isfinite(1 / e->arg[1]->number))

@@ -241,6 +241,28 @@ Test(simplify, a_test_without_the_index_stays_at_the_equation)
     expect("y[i] = in(i - 1, 3) ? sum[k in 4] x[i - 1, k] : 0\n");
 }
 
+Test(simplify, a_test_of_a_factor_leaves_too)
+{
+    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *w = tensor(ROLE_PARAM, "w", 1, 4), *y = tensor(ROLE_TEMP, "y", 1, 4);
+    const Index *i = idx("i", 4), *k = idx("k", 4);
+    const Sum *place = sum_offset(s(i), -1);
+    const Node *guarded = node_guard(node_in(place, 3), at(x, place, s(k)));
+    reduce(let(y, mul(mul(guarded, at(w, s(k))), at(w, s(i))), i), RED_SUM, k);
+    output(y);
+    expect("y.f[i] = in(i - 1, 3) ? sum[k in 4] x[i - 1, k] * w[k] : 0\n"
+           "y[i] = in(i - 1, 3) ? y.f[i] * w[i] : 0\n");
+}
+
+Test(simplify, nested_guards_are_one)
+{
+    Tensor *x = tensor(ROLE_INPUT, "x", 1, 4), *y = tensor(ROLE_TEMP, "y", 1, 4);
+    const Index *i = idx("i", 4);
+    const Node *in = at(x, s(i));
+    let(y, node_guard(greater(in, num(0)), node_guard(greater(in, num(0.5)), in)), i);
+    output(y);
+    expect("y[i] = x[i] > 0 and x[i] > 0.5 ? x[i] : 0\n");
+}
+
 /* ---- what is computed once ---- */
 Test(simplify, a_costly_expression_with_fewer_indices_is_lifted)
 {
