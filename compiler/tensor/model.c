@@ -13,12 +13,16 @@
 #include <math.h>
 #include <string.h>
 
+/* What a loss or metric adds up in an epoch: its values, and the number of places that have one. */
+typedef struct Mean { const char *name; Tensor *sum, *places; } Mean;
+
 typedef struct Builder {
     const Symbols *symbols;
     Model *model;
     const Item *block;                           /* the model item */
     const Train *train;                          /* NULL: the file has no train block */
     LIST(Measured) measured;                     /* loss first, then the metrics of the train block */
+    LIST(Mean) means;
 } Builder;
 
 static Program *program_new(const char *name, bool training)
@@ -31,14 +35,21 @@ static Program *program_new(const char *name, bool training)
 }
 
 /* ---- totals of loss and metrics -------------------------------------------------------------------------------- */
-static Tensor *total_named(Model *m, const char *name)
+static Tensor *total_new(Model *m, const char *name)
 {
-    for (int i = 0; i < m->totals.count; i++)
-        if (m->totals.at[i]->name == name) return m->totals.at[i];
     Tensor *t = tensor_new(name, 0, NULL, false, TYPE_FLOAT, ROLE_TOTAL);
-    t->name = name;
     PUSH(m->totals, t);
     return t;
+}
+
+/* The two totals of a loss or metric: the same in training and in evaluation. */
+static Mean mean_of(Builder *b, const char *name)
+{
+    for (int i = 0; i < b->means.count; i++)
+        if (!strcmp(b->means.at[i].name, name)) return b->means.at[i];
+    Mean mean = { name, total_new(b->model, format("epoch.%s", name)), total_new(b->model, format("epoch.%s.places", name)) };
+    PUSH(b->means, mean);
+    return mean;
 }
 
 static Tensor *scalar(Program *p, const char *name, const Node *value, Place at)
@@ -70,7 +81,7 @@ static void add_to_total(Program *p, Tensor *total, Tensor *value)
     PUSH(p->updates, ((Update){ .state = total, .value = value, .add = true }));
 }
 
-/* Adds the places of a metric, and their number, to its two totals: NAME.sum and NAME.count. */
+/* Adds the values of a metric, and the number of its places, to its totals. */
 static void accumulate(Builder *b, Program *p, const Measured *measured, Place at)
 {
     Tensor *sum = tensor_new(format("%s.batch", measured->name), 0, NULL, false, TYPE_FLOAT, ROLE_TEMP);
@@ -83,20 +94,18 @@ static void accumulate(Builder *b, Program *p, const Measured *measured, Place a
     e->at = sum->at = at;
     e->layer = "";
     PUSH(p->equations, e);
-    Model *m = b->model;
-    add_to_total(p, total_named(m, intern(format("%s.sum", measured->name))), sum);
-    add_to_total(p, total_named(m, intern(format("%s.count", measured->name))),
-                 scalar(p, format("%s.places", measured->name), places(measured), at));
+    Mean mean = mean_of(b, measured->name);
+    add_to_total(p, mean.sum, sum);
+    add_to_total(p, mean.places, scalar(p, format("%s.places", measured->name), places(measured), at));
 }
 
 /* The loss is a mean over the samples of one batch: weighted by their number it adds up to the mean over an epoch. */
 static void accumulate_loss(Builder *b, Program *p, Tensor *loss, Place at)
 {
-    Model *m = b->model;
+    Mean mean = mean_of(b, "loss");
     const Node *n = node_to_float(node_count(1));
-    add_to_total(p, total_named(m, intern("loss.sum")),
-                 scalar(p, "loss.batch", node2(OP_MUL, node_read(loss, NULL), n), at));
-    add_to_total(p, total_named(m, intern("loss.count")), scalar(p, "loss.places", n, at));
+    add_to_total(p, mean.sum, scalar(p, "loss.batch", node2(OP_MUL, node_read(loss, NULL), n), at));
+    add_to_total(p, mean.places, scalar(p, "loss.places", n, at));
 }
 
 /* ---- the programs ------------------------------------------------------------------------------------------------ */
@@ -238,8 +247,9 @@ static void move_to_report(Program *from, Program *report)
     }
 }
 
-static void report_value(Model *m, Program *p, const Measured *measured)
+static void report_value(Builder *b, Program *p, const Measured *measured)
 {
+    Model *m = b->model;
     Tensor *t;
     int values = 1;
     if (measured->of_totals) {
@@ -249,9 +259,9 @@ static void report_value(Model *m, Program *p, const Measured *measured)
         PUSH(p->equations, equation_map(t, measured->index, node_to_float(measured->value)));
         p->equations.at[p->equations.count - 1]->layer = "";
     } else {
-        const Node *sum = node_read(total_named(m, intern(format("%s.sum", measured->name))), NULL);
-        const Node *count = node_read(total_named(m, intern(format("%s.count", measured->name))), NULL);
-        t = scalar(p, format("report.%s", measured->name), node2(OP_DIV, sum, count), (Place){0});
+        Mean mean = mean_of(b, measured->name);
+        const Node *value = node2(OP_DIV, node_read(mean.sum, NULL), node_read(mean.places, NULL));
+        t = scalar(p, format("report.%s", measured->name), value, (Place){0});
     }
     PUSH(p->outputs, ((Output){ .name = measured->name, .value = t }));
     PUSH(m->metrics, ((Metric){ .name = measured->name, .values = values }));
@@ -269,7 +279,7 @@ static void build_evaluate(Builder *b)
     m->report = program_new("report", false);
     m->report->wide = true;
     move_to_report(p, m->report);
-    for (int i = 0; i < b->measured.count; i++) report_value(m, m->report, &b->measured.at[i]);
+    for (int i = 0; i < b->measured.count; i++) report_value(b, m->report, &b->measured.at[i]);
     drop_measured_totals(b, p);
 }
 
