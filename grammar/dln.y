@@ -251,6 +251,7 @@ arg_list:
     |   arg_list ',' arg                        { $$ = arguments_add($1, $3); } ;
 arg:    flow                                    { $$ = (Argument){ @1, NULL, $1 }; }
     |   key '=' flow                            { $$ = (Argument){ @$, $1.text, $3 }; }
+    |   PENALTY '=' flow                        { $$ = (Argument){ @$, reserved("penalty", @1).text, $3 }; }
     |   ELLIPSIS                                { $$ = (Argument){ @1, NULL, NULL }; } ;
 key:    NAME                                    { $$ = (Word){ $1, @1 }; }
     |   REDUCE                                  { $$ = (Word){ $1, @1 }; } ;

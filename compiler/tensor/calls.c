@@ -152,6 +152,7 @@ static const char *option_text(Scope *s, const NamedValues *args, const Definiti
 static const char *call_path(Scope *s, const Definition *d, const NamedValues *args, const Part *part)
 {
     if (part && part->shared) return part->shared->path;
+    if (d->kind == KIND_OPTIMIZER && s->e->variable) return s->e->variable;
     const char *name = option_text(s, args, d);
     if (!name) name = d->name ? d->name : d->kind == KIND_SCHEDULE ? "schedule" : def_kind_name[d->kind];
     return path_count(s->e, path_join(s->prefix, name));

@@ -113,6 +113,7 @@ struct Scope {
     LIST(const char *) words;
     LIST(Bound) bound;                           /* indices of the equation that is being read, innermost last */
     LIST(Local) locals;                          /* i in a..b of this equation */
+    const char *target;                          /* the name on the left side of this equation, or NULL */
     Tests *tests;                                /* inside `r else e`: collects what must hold for r */
     Value last; Place last_at; bool last_unused; /* the value of the statement before */
     bool trainable, in_train, example;

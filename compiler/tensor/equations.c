@@ -127,7 +127,8 @@ const Node *emit_reduction(Scope *s, Reduction reduction, int reduced, const Ind
         return NULL;
     }
     bool arg = reduction == RED_ARGMAX || reduction == RED_ARGMIN;
-    Tensor *t = tensor_over(s, full_name(s, reduction_name[reduction]), n, free, arg ? TYPE_INT : value->type);
+    const char *name = s->target ? format("%s.%s", s->target, reduction_name[reduction]) : reduction_name[reduction];
+    Tensor *t = tensor_over(s, full_name(s, name), n, free, arg ? TYPE_INT : value->type);
     if (!t) return NULL;
     t->automatic = true;
     Equation *q = equation_map(t, free, value);
@@ -481,6 +482,8 @@ void equation_run(Scope *s, const Statement *st)
         scope_set(s, name, value_poison(), st->at);
         return;
     }
+    s->target = name;
     if (st->target->kind == EXPR_READ && st->target->subs.count) indexed_run(s, st, name);
     else whole_run(s, st, name);
+    s->target = NULL;
 }

@@ -220,7 +220,8 @@ static Value averaged(Scope *s, Value v)
 {
     if (v.kind != VALUE_TENSOR) return v;
     const Whole *w = v.whole;
-    const Node *sum = emit_reduction(s, RED_SUM, w->rank, w->axis, node_to_float(w->node));
+    Scope *loss = scope_new(s->e, NULL, s, s->e->at, "loss");
+    const Node *sum = emit_reduction(loss, RED_SUM, w->rank, w->axis, node_to_float(w->node));
     if (!sum) return value_poison();
     double count = 1;
     bool batch = false;

@@ -89,7 +89,9 @@ static void scan_equation(Scope *s, const Statement *st, const char *step, Tenso
     for (int k = 0; k < l.rank; k++)
         for (int i = 0; i < l.indices; i++)
             if (l.name[i] == step && sum_plain(l.at[k]) == l.index[i]) index = l.index[i];
+    s->target = name;
     const Node *value = equation_value(s, st->value, &l);
+    s->target = NULL;
     if (value && !index) scope_error(s, st->target->at, "the left side lacks an axis %s of its own: the scan runs over it", step);
     if (!value || !index || !t || l.pieces) {
         if (value && index && l.pieces) scope_error(s, st->target->at, "an equation of a scan gives all places, not pieces");

@@ -183,6 +183,9 @@ static Value schedule_value(Scope *s, const char *key, const Part *p, const char
 Value setting_value(Scope *s, const Param *p, Value v)
 {
     if (!param_admits(p, "float") || !s->e->in_optimizer) return v;
+    const Entry *inner = s->definition->every && p->fallback ? scope_find(s, intern("inner")) : NULL;
+    bool shadowed = inner && inner->value.kind == VALUE_PART && param_find(inner->value.part->definition, p->name) >= 0;
+    if (shadowed) return v;                      /* the definition's own, of the same name, is the setting */
     const char *key = setting_key(s, p->name);
     if (v.kind == VALUE_PART) return schedule_value(s, key, v.part, p->name);
     if (v.kind == VALUE_NUMBER && v.type != TYPE_BOOL) return setting_new(s, key, p, v.number);
