@@ -59,14 +59,15 @@ static bool is_output(const Program *p, const Tensor *t)
 
 typedef struct Touch { PlanOf *p; ProgramPlan *program; const Kernel *k; } Touch;
 
+static const PlaceKind place_of_role[] = {
+    [ROLE_TEMP] = PLACE_MEMORY, [ROLE_INPUT] = PLACE_CALLER, [ROLE_PARAM] = PLACE_MEMORY, [ROLE_STATE] = PLACE_MEMORY,
+    [ROLE_TOTAL] = PLACE_MEMORY, [ROLE_SETTING] = PLACE_RUN, [ROLE_CLOCK] = PLACE_RUN, [ROLE_CONST] = PLACE_TEXT };
+
 static void touch(Touch *c, Tensor *t)
 {
     const Program *program = c->program->program;
-    static const PlaceKind place[] = {
-        [ROLE_TEMP] = PLACE_MEMORY, [ROLE_INPUT] = PLACE_CALLER, [ROLE_PARAM] = PLACE_MEMORY, [ROLE_STATE] = PLACE_MEMORY,
-        [ROLE_TOTAL] = PLACE_MEMORY, [ROLE_SETTING] = PLACE_RUN, [ROLE_CLOCK] = PLACE_RUN, [ROLE_CONST] = PLACE_TEXT };
     bool known = t->id < c->p->storage_of.count && c->p->storage_of.at[t->id] >= 0;
-    Storage *s = storage_add(c->p, t, place[t->role], t->role == ROLE_TEMP && program->wide);
+    Storage *s = storage_add(c->p, t, place_of_role[t->role], t->role == ROLE_TEMP && program->wide);
     if (!known) {
         s->first_phase = s->last_phase = c->k->phase;
         if (t->role == ROLE_TEMP && is_output(program, t)) s->place = PLACE_CALLER;
@@ -88,6 +89,10 @@ static void program_touch(PlanOf *p, ProgramPlan *program)
             touch(&c, c.k->equations.at[j]->out);
             visit_equation(c.k->equations.at[j], touch_read, &c);
         }
+    }
+    for (int i = 0; i < program->program->outputs.count; i++) {  /* an output that no equation makes: an input, a weight */
+        Tensor *t = program->program->outputs.at[i].value;
+        if (t->role != ROLE_TEMP) storage_add(p, t, place_of_role[t->role], false);
     }
 }
 
