@@ -49,9 +49,9 @@ void rule_dead(Simplifier *s)
 
 /* ---- R7: an index of extent 1 is 0; a reduced index that the value does not use goes ----
  *     sum[k in 5] e = 5 e     max[k] e = e
- * A batch of at most 1 sample is one sample. The step of a loop stays.
+ * The batch index stays, its axis being subscripted by it alone; so does the step of a loop.
  * requires: nothing.  keeps: values, order.  breaks: nothing. */
-static bool vanishes(const Index *index) { return index->extent == 1; }
+static bool vanishes(const Index *index) { return index->extent == 1 && !index->batch; }
 
 static void ones_of(Equation *e)
 {

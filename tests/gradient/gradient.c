@@ -30,14 +30,26 @@ static double literal(const Expr *e)
     return e->kind == EXPR_UNARY && e->op == AST_NEG ? -literal(e->left) : e->kind == EXPR_NUMBER ? e->number : NAN;
 }
 
+/* One number wanted of many: a loss or metric, whose value is the mean. What is made of totals is worked out after
+ * the pass that adds them up: so the program runs twice. */
 static void check_value(Row *r, Program *p, Tensor *y, const Expr *wanted)
 {
-    int64_t count = wanted->kind == EXPR_LIST ? wanted->items.count : 1;
-    Values *v = values_new(1, 1, 1);
+    int batch = y->batch ? y->extent[0] : 1;
+    for (int i = 0; i < p->equations.count; i++)
+        for (int k = 0; k < p->equations.at[i]->reduced_count; k++)
+            if (p->equations.at[i]->reduced[k]->batch)
+                batch = p->equations.at[i]->reduced[k]->extent;
+    Values *v = values_new(batch, 1, 1);
     interpret(p, v);
-    const double *got = values_of(v, y);
-    if (tensor_size(y) != count) {
-        row_fail(r, format("%d numbers, the example has %d", (int)tensor_size(y), (int)count));
+    interpret(p, v);
+    double *got = values_of(v, y), sum = 0;
+    int64_t size = tensor_size(y), count = wanted->kind == EXPR_LIST ? wanted->items.count : 1;
+    if (count == 1) {
+        for (int64_t i = 0; i < size; i++)
+            sum += got[i];
+        got[0] = sum / (double)size;
+    } else if (size != count) {
+        row_fail(r, format("%d numbers, the example has %d", (int)size, (int)count));
         return;
     }
     for (int64_t i = 0; i < count; i++) {
