@@ -77,6 +77,13 @@ static bool unknown_item(const Error *e)
     return true;
 }
 
+/* The character of the file behind the token, blanks skipped. */
+static char next_character(const Error *e)
+{
+    const char *s = e->scan->source->text + e->scan->last.end;
+    return s[strspn(s, " \t")];
+}
+
 static bool slash_comment(const Error *e)
 {
     bool slashes = e->got == FLOOR_DIV || (e->got == '*' && e->scan->before.kind == '/');
@@ -90,6 +97,10 @@ static bool item_in_block(const Error *e)
 {
     bool begins = in_block(e) || (e->scan->first.begin == e->scan->last.begin && e->scan->braces > 0);
     if (!begins || !token_begins_item(e->got)) return false;
+    if (next_character(e) == '=') {
+        error_at(e->at, "'%s' is a word of the language and cannot be a name", e->text);
+        return true;
+    }
     error_at(e->at, "'%s' stands at the top of the file, not in a block", e->text);
     for (int i = e->scan->open.count - 1; i >= 0; i--)
         if (e->scan->open.at[i].kind == '{') {
@@ -122,7 +133,7 @@ static bool assignment(const Error *e)
     if (before->newline && token_needs_operand(before2->kind) && before2->kind != SEP && before2->kind != '{') {
         Place at = before2->at;                  /* y =
                                                     z = 3 */
-        error_at(at, "expected a value after '%s'", token_text(before2));
+        error_at(at, "expected a %s after '%s'", before2->kind == '.' ? "name" : "value", token_text(before2));
         return true;
     }
     if (e->scan->before.kind == '=') {
@@ -150,6 +161,12 @@ static bool chained_comparison(const Error *e)
 static bool foreign_operator(const Error *e)
 {
     int before = e->scan->before.kind;
+    bool assigns = e->got < 256 && e->got > 0 && strchr("+-*/%^", e->got) && expects(e, '=');
+    if (assigns && e->scan->source->text[e->scan->last.end] == '=') {
+        error_at(e->at, "'%s=' is no operator", e->text);
+        help("write the whole: name = name %s value", e->text);
+        return true;
+    }
     bool adjacent = e->scan->before.end == e->scan->last.begin;
     if (!adjacent) return false;
     const char *name = token_text(&e->scan->before2);
@@ -228,8 +245,18 @@ static bool missing_arrow(const Error *e)
     int before = e->scan->before.kind;
     bool operand = before == ')' || before == ']' || before == NAME || before == REDUCE;
     bool operand_next = e->got == NAME || e->got == REDUCE;
-    if (!operand || !operand_next || !after_operand(e) || e->in || !same_line(e)) return false;
+    if (!operand || !operand_next || !expects(e, ARROW) || e->in || !same_line(e)) return false;
     bool value = expects(e, '+');                /* else behind a layer: x -> f */
+    if (before == REDUCE) {
+        error_at(e->at, "expected '[' or '(' after '%s'", before_text(e));
+        help("a reduction names its indices: %s[i] %s[i]", before_text(e), e->text);
+        return true;
+    }
+    if (strcmp(e->text, "is") == 0) {
+        error_at(e->at, "'is' is not of the language");
+        help("a comparison is '=='");
+        return true;
+    }
     error_at(e->at, "expected '->'%s or the end of the line before '%s'", value ? ", an operator" : "", e->text);
     help("'-> %s' passes the value on%s", e->text, value ? "; a product needs its '*'" : "");
     return true;
@@ -293,12 +320,19 @@ static bool early_point(const Error *e)
 
 /* --- anything else ---------------------------------------------------------------------------------------------- */
 
+/* Tokens of lesser interest where others can stand too. */
+static bool is_implied(const Error *e, int kind)
+{
+    return (kind == REDUCE && expects(e, NAME)) || (kind == '}' && expects(e, SEP)) || (kind == '.' && e->count > 2)
+        || (kind == END && expects(e, SEP) && e->got != '}');
+}
+
 static const char *expected_list(const Error *e)
 {
     Text t = { 0 };
     LIST(const char *) names = { 0 };
     for (int i = 0; i < e->count; i++)
-        if (e->expected[i] != REDUCE || !expects(e, NAME)) PUSH(names, kind_name(e->expected[i]));
+        if (!is_implied(e, e->expected[i])) PUSH(names, kind_name(e->expected[i]));
     for (int i = 0; i < names.count; i++) {
         const char *mark = i == 0 ? "" : i == names.count - 1 ? " or " : ", ";
         text_addf(&t, "%s%s", mark, names.at[i]);
@@ -326,21 +360,43 @@ static const char *expected_text(const Error *e)
     return expected_list(e);
 }
 
+/* How it is written, where the mistake can be guessed; or NULL. */
+static const char *advice(const Error *e)
+{
+    const Scan *scan = e->scan;
+    int first = scan->first.kind, before = scan->before.kind;
+    bool literal = e->got == NUMBER || e->got == STRING;
+    if (first == IMPORT) return "import \"file.dln\"";
+    if (first == REQUIRE && (e->got == SEP || e->got == STRING)) return "require condition, \"message\"";
+    if (first == INPUT && e->got == '(') return format("axes stand in [ ]: %s[...]", before_text(e));
+    if (first == INPUT && (expects(e, ':') || expects(e, CONSTANT))) return "input name: float[axes]";
+    if (first == MODEL && e->got == '(') return "a model has no parameters; its inputs are statements: input x: float[3]";
+    if (before == NAME && literal && expects(e, ARROW) && !e->in)
+        return format("arguments stand in ( ): %s(%s)", before_text(e), e->text);
+    if (e->got == '{' && before_operand(e)) return "a block follows if, repeat, scan or the head of a definition";
+    if (e->got == ':' && e->in && e->in->kind == '[') return "there are no slices: y[i in 0..3] = x[i + 1]";
+    if (e->got == ':' && e->in && expects(e, ',')) return "an argument is name = value";
+    if (e->got == IF && after_operand(e)) return "a choice is condition ? a : b";
+    if (e->got == '@' && after_operand(e)) return "a matrix product is y[i, j] = sum[k] a[i, k] * b[k, j]";
+    if (e->got == ',' && expects(e, ARROW) && !e->in) return "a statement ends at the end of the line or at ';'";
+    return NULL;
+}
+
 static void plain_error(const Error *e)
 {
     const char *expected = expected_text(e), *got = got_name(e);
     if (e->count == 0) error_at(e->at, "unexpected %s", got);
     else if (e->got == 0 || e->got == SEP) error_at(e->at, "expected %s, but found %s", expected, got);
     else error_at(e->at, "expected %s before %s", expected, got);
-    if (e->got == '{' && before_operand(e)) help("a block follows if, repeat, scan or the head of a definition");
-    else if (e->scan->first.kind == REQUIRE && e->got == SEP) help("require condition, \"message\"");
-    else if (e->scan->before.kind == IMPORT) help("import \"file.dln\"");
+    const char *better = advice(e);
+    if (better) help("%s", better);
 }
 
 static void open_note(const Error *e)
 {
     const Scan *scan = e->scan;
-    const Bracket *b = scan->dropped.kind ? &scan->dropped : e->in;
+    bool closable = expects(e, ')') || expects(e, ']');
+    const Bracket *b = scan->dropped.kind && closable ? &scan->dropped : e->in;
     if (!b && e->got == 0 && scan->open.count) b = &scan->open.at[scan->open.count - 1];
     if (!b) return;
     if (b->at.line != e->at.line || e->got == SEP || e->got == 0 || e->got == '}' || e->got == '{')

@@ -4,7 +4,7 @@
  *   blocks_judge    which { } stand on several lines; which '-' is a sign, which ':' belongs to a '?'
  *   equals_align    columns of '=' that the writer aligned stay aligned
  *   lines_lay       line by line: indentation, one blank where the rules want one, too long lines broken
- *   lines_write     comments behind consecutive lines get one column
+ *   lines_write     comments behind consecutive lines get one column, and so do those that the writer aligned
  * The writer's own line breaks are kept, and each rule looks only at what it leaves as it is; so formatting once more
  * changes nothing. */
 #include "syntax/scan.h"
@@ -27,7 +27,7 @@ typedef struct Piece {
 } Piece;
 
 typedef struct Nest { int kind, column, indent; bool hanging; } Nest;    /* hanging: a line break follows the bracket */
-typedef struct Line { const char *code; int indent, width; bool blank; const char *comment; bool only_comment; } Line;
+typedef struct Line { const char *code; int indent, width; bool blank; const char *comment; int column; } Line;
 
 typedef struct Layout {
     const char *text;
@@ -394,6 +394,7 @@ static int line_lay(Layout *f, int i)
         const Piece *p = &f->pieces.at[i];
         if (i > first) {
             if (p->kind == COMMENT) {
+                line.column = p->column;
                 line.comment = piece_text(f, i++);
                 break;
             }
@@ -436,7 +437,7 @@ static void lines_lay(Layout *f)
         if (f->after_comments < i) f->after_comments = i;
         while (f->after_comments < f->pieces.count && f->pieces.at[f->after_comments].kind == COMMENT)
             f->after_comments++;
-        Line line = { .code = piece_text(f, i), .indent = indent_of(f, i), .only_comment = true,
+        Line line = { .code = piece_text(f, i), .indent = indent_of(f, i),
                       .blank = i > 0 && blank_before(f, i) };
         PUSH(f->lines, line);
         i++;
@@ -445,21 +446,29 @@ static void lines_lay(Layout *f)
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
-static const char *lines_write(const Layout *f)
+/* The lines from i whose comments get one column: neighbours, and those in one column in the file, up to an empty line.
+ * Gives the line after them. */
+static int comments_run(const Layout *f, int i, int *column)
 {
     enum { LONG_LINE = 90 };                     /* its comment does not push the others away */
+    int last = i, k = i;
+    for (*column = 0; k < f->lines.count && (k == i || !f->lines.at[k].blank); k++) {
+        const Line *line = &f->lines.at[k];
+        if (!line->comment) continue;
+        if (k > last + 1 && line->column != f->lines.at[last].column) break;
+        if (line->width <= LONG_LINE && line->width + 2 > *column) *column = line->width + 2;
+        last = k;
+    }
+    return k;
+}
+
+static const char *lines_write(const Layout *f)
+{
     Text t = { 0 };
-    int column = 0, run_end = 0;                 /* of the lines with comments that i is among */
+    int column = 0, run_end = 0;
     for (int i = 0; i < f->lines.count; i++) {
         const Line *line = &f->lines.at[i];
-        if (line->comment && i >= run_end) {
-            column = 0;
-            for (run_end = i; run_end < f->lines.count; run_end++) {
-                const Line *other = &f->lines.at[run_end];
-                if (!other->comment || (other->blank && run_end > i)) break;
-                if (other->width <= LONG_LINE && other->width + 2 > column) column = other->width + 2;
-            }
-        }
+        if (line->comment && i >= run_end) run_end = comments_run(f, i, &column);
         if (line->blank && i > 0) text_add(&t, "\n");
         text_addf(&t, "%*s%s", line->indent, "", line->code);
         if (line->comment) {

@@ -277,7 +277,8 @@ Test(ast, flows_and_calls)
 Test(ast, definitions)
 {
     File *file = parse_good("## First.\n# plain\n## Second.\n"
-                            "every loss(y, inner: loss, w[n] = none, l: int[n.., c] | none, ...) {\n    l = y\n}\nexample mse\n\n## Lost.\n\ninit i(w) = w\n");
+                            "every loss(y, inner: loss, w[n] = none, l: int[n.., c] | none, ...) {\n    l = y\n}\n"
+                            "example mse\n\n## Lost.\n\ninit i(w) = w\n");
     const Definition *d = file->at[0]->definition;
     cr_assert(d->every && d->folds && !d->is_short);
     cr_assert_eq(d->kind, KIND_LOSS);
