@@ -226,7 +226,7 @@ statement:
     |   SCAN NAME block                         { $$ = statement_block(ST_SCAN, span(@1, @2), $2, NULL, $3); }
     |   SCAN NAME IN expr block                 { $$ = statement_block(ST_SCAN, span(@1, @4), $2, $4, $5); }
     |   ref '=' flow                            { $$ = statement_new(ST_EQUATION, @$, NULL, $1, $3); }
-    |   flow                                    { $$ = statement_new(ST_FLOW, @$, NULL, NULL, $1); }   /* layer or value */
+    |   flow                                    { $$ = statement_new(ST_FLOW, @$, NULL, NULL, $1); }
     |   error                                   { $$ = NULL; } ;
 /* what it is called, and how its axes lie, in a PyTorch file */
 foreign:

@@ -4,7 +4,7 @@
 #define DLNC_ARENA_H
 #include <stddef.h>
 
-void *arena_alloc(size_t bytes);                 /* zeroed, aligned for any type; never NULL (out of memory ends dlnc) */
+void *arena_alloc(size_t bytes);                 /* zeroed, aligned for any type; never NULL (no memory: dlnc ends) */
 void *arena_copy(const void *from, size_t bytes);
 void  arena_release(void);                       /* ends the compilation: every pointer into the arena is dead */
 size_t arena_used(void);                         /* bytes */

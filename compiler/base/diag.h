@@ -18,13 +18,13 @@ typedef struct Place { const Source *source; int line, column, end_line, end_col
 /* file:line:col: error: message, the source line and a caret. Say what was expected and what was seen. */
 void error_at(Place at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void warning_at(Place at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void note_at(Place at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));    /* belongs to the message before it */
-void error_plain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));          /* without a place: files, options */
-void help(const char *fmt, ...) __attribute__((format(printf, 1, 2)));                 /* a suggestion to the message before it */
+void note_at(Place at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));    /* to the message before it */
+void error_plain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));          /* without a place: files */
+void help(const char *fmt, ...) __attribute__((format(printf, 1, 2)));                 /* to the message before it */
 int  error_count(void);
 
 typedef enum { DIAG_TEXT, DIAG_JSON } DiagFormat;
-void diag_begin(FILE *to, DiagFormat format, bool color);      /* default: stderr, text, no colour; sets the count to 0 */
+void diag_begin(FILE *to, DiagFormat format, bool color);      /* default: stderr, text, no colour; the count is 0 */
 void diag_end(void);                                           /* flushes; ends the JSON array */
 
 _Noreturn void bug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -47,7 +47,7 @@ struct Expr {
     Place at;                    /* the whole expression */
     AstOp op;                    /* UNARY, BINARY */
     Place op_at;                 /* where the operator stands; FIELD: the name, PIPE: the stage, REDUCE: name[subs] */
-    const char *name;            /* NAME, FIELD, CALL, PIPE, REDUCE; the text of a STRING, escapes resolved, {..} not yet;
+    const char *name;            /* NAME, FIELD, CALL, PIPE, REDUCE; a STRING's text, escapes resolved, {..} not yet;
                                     the digits of a NUMBER as written */
     double number;               /* NUMBER */
     bool is_float;               /* NUMBER: written with . or e */
@@ -118,7 +118,8 @@ typedef struct Definition {
 } Definition;
 
 typedef struct Setting { Place at; struct { const char **at; Place *places; int count; } keys; Expr *value; } Setting;
-typedef enum { ITEM_IMPORT, ITEM_CONST, ITEM_DATA, ITEM_TRAIN, ITEM_MODEL, ITEM_DEFINITION, ITEM_REWRITE, ITEM_EXAMPLE } ItemKind;
+typedef enum { ITEM_IMPORT, ITEM_CONST, ITEM_DATA, ITEM_TRAIN, ITEM_MODEL, ITEM_DEFINITION, ITEM_REWRITE,
+               ITEM_EXAMPLE } ItemKind;
 typedef struct Item {
     ItemKind kind;
     Place at;
@@ -133,7 +134,7 @@ typedef struct File { const Source *source; Item **at; int count; } File;
 
 /* parse.c. Errors are reported and counted; the items that could be read are returned. Never NULL. */
 File *parse_source(const Source *source);
-/* Reads a file from disk; on failure reports it (at the import's place, or without one if at is NULL) and gives NULL. */
+/* Reads a file from disk; on failure reports it (at the import's place; without one if at is NULL) and gives NULL. */
 const Source *source_read(const char *path, const Place *at);
 void tokens_print(const Source *source, FILE *to);      /* --emit=tokens */
 
@@ -141,6 +142,7 @@ void tokens_print(const Source *source, FILE *to);      /* --emit=tokens */
 void ast_print(const File *file, FILE *to);             /* --emit=ast: a tree, one node a line, with its place */
 const char *expr_text(const Expr *e);                   /* the expression as dlnc --format writes it, on one line */
 
-/* format.c: the file in its canonical form, comments kept; formatting twice changes nothing. Lines <= 120 where possible. */
+/* format.c: the file in its canonical form, comments kept; formatting that again changes nothing. Lines <= 120 where
+ * possible. Only for a file that was parsed without an error. */
 const char *format_source(const File *file);
 #endif

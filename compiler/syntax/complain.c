@@ -370,7 +370,7 @@ static const char *advice(const Error *e)
     if (first == REQUIRE && (e->got == SEP || e->got == STRING)) return "require condition, \"message\"";
     if (first == INPUT && e->got == '(') return format("axes stand in [ ]: %s[...]", before_text(e));
     if (first == INPUT && (expects(e, ':') || expects(e, CONSTANT))) return "input name: float[axes]";
-    if (first == MODEL && e->got == '(') return "a model has no parameters; its inputs are statements: input x: float[3]";
+    if (first == MODEL && e->got == '(') return "a model has no parameters; its inputs are input x: float[3]";
     if (before == NAME && literal && expects(e, ARROW) && !e->in)
         return format("arguments stand in ( ): %s(%s)", before_text(e), e->text);
     if (e->got == '{' && before_operand(e)) return "a block follows if, repeat, scan or the head of a definition";
