@@ -55,10 +55,43 @@ static bool param_has_word(const Param *p, const char *name)
     return false;
 }
 
+static const char *type_text(const Param *p)
+{
+    Text t = {0};
+    for (int i = 0; i < p->type.count; i++) {
+        if (i) text_add(&t, " | ");
+        text_add(&t, p->type.at[i].name);
+        if (p->type.at[i].subs.count >= 0) text_add(&t, "[..]");
+    }
+    return text_string(&t);
+}
+
+static void help_type(const Param *p, const char *given)
+{
+    LIST(const char *) words = {0};
+    for (int i = 0; i < p->type.count; i++) PUSH(words, p->type.at[i].name);
+    const char *near = nearest(given, words.at, words.count);
+    if (near) help("did you mean %s?", near);
+}
+
+/* An unknown name where a word is expected: reported. */
+static bool is_misspelt_word(Scope *s, const Param *p, const Expr *e)
+{
+    bool words = false, found;
+    for (int i = 0; i < p->type.count; i++) words = words || is_word_type(&p->type.at[i]);
+    if (!words) return false;
+    name_lookup(s, e->name, &found);
+    if (found) return false;
+    scope_error(s, e->at, "%s is not defined; %s is %s", e->name, p->name, type_text(p));
+    help_type(p, e->name);
+    return true;
+}
+
 Value argument_value(Scope *s, const Param *p, const Expr *e)
 {
     if (e->kind == EXPR_NAME && param_has_word(p, e->name) && !scope_find(s, e->name)) return value_text_of(VALUE_WORD, e->name);
     if (param_is_part(p)) return part_express(s, e);
+    if (e->kind == EXPR_NAME && is_misspelt_word(s, p, e)) return value_poison();
     bool of_numbers = !p->type.count || p->has_axes || param_admits(p, "float");
     return of_numbers ? express(s, e) : express_outside(s, e);   /* an index's name is the length of its axis */
 }
@@ -78,17 +111,6 @@ void named_set(NamedValues *args, NamedValue v)
 }
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
-static const char *type_text(const Param *p)
-{
-    Text t = {0};
-    for (int i = 0; i < p->type.count; i++) {
-        if (i) text_add(&t, " | ");
-        text_add(&t, p->type.at[i].name);
-        if (p->type.at[i].subs.count >= 0) text_add(&t, "[..]");
-    }
-    return text_string(&t);
-}
-
 /* An error in what was given for p: shown at the call. */
 static void argument_error(Scope *s, const Param *p, Place at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 static void argument_error(Scope *s, const Param *p, Place at, const char *fmt, ...)
@@ -133,7 +155,9 @@ static bool tensor_fits(Scope *s, Value *v, const char *type)
     Type t = v->kind == VALUE_NUMBER ? v->type : v->kind == VALUE_NODE ? v->node->type : v->whole->node->type;
     if (t != TYPE_FLOAT) return true;
     Tensor *leaf = value_leaf(*v);               /* floats that hold ints: lists, data that another loss reads as floats */
-    if (!leaf || (leaf->role != ROLE_CONST && leaf->role != ROLE_INPUT)) return false;
+    bool is_data = leaf && (leaf->role == ROLE_CONST || leaf->data);
+    for (int i = 0; i < s->e->model->targets.count; i++) is_data = is_data || leaf == s->e->model->targets.at[i];
+    if (!is_data) return false;
     *v = value_unary(s, OP_TO_INT, *v, s->call_at);
     return true;
 }
@@ -170,12 +194,7 @@ static Value param_check(Scope *s, const Param *p, Value v, Place at)
             if (type_fits(s, &p->type.at[i], &folded)) return folded;
     }
     argument_error(s, p, at, "%s must be %s, this is %s", p->name, type_text(p), value_kind_text(v));
-    if (v.kind == VALUE_WORD || v.kind == VALUE_PART) {
-        LIST(const char *) words = {0};
-        for (int i = 0; i < p->type.count; i++) PUSH(words, p->type.at[i].name);
-        const char *near = nearest(value_text(v), words.at, words.count);
-        if (near) help("did you mean %s?", near);
-    }
+    if (v.kind == VALUE_WORD || v.kind == VALUE_PART) help_type(p, value_text(v));
     return value_poison();
 }
 
@@ -202,8 +221,9 @@ static bool axis_number(Scope *s, const NamedValues *args, const Subscript *x, i
 }
 
 /* How many axes each pack of the header has for a tensor of so many axes. */
-static bool pack_lengths(Scope *s, const NamedValues *args, const Param *p, int rank, int *length)
+static bool pack_lengths(Scope *s, const NamedValues *args, const Param *p, int rank, int *length, bool *reported)
 {
+    *reported = false;
     int single = 0, packs = 0, first = -1, at = -1, known = 0, open = -1, open_count = 0;
     for (int i = 0; i < p->axes.count; i++) {
         const Subscript *x = &p->axes.at[i];
@@ -219,7 +239,10 @@ static bool pack_lengths(Scope *s, const NamedValues *args, const Param *p, int 
     if (rank < single || (!packs && rank != single)) return false;
     if (at >= 0 && packs == 2) {
         int k;
-        if (!axis_number(s, args, &p->axes.at[at], rank, &k)) return false;
+        if (!axis_number(s, args, &p->axes.at[at], rank, &k)) {
+            *reported = true;
+            return false;
+        }
         length[first] = k - (at - first - 1);
         for (int i = first + 1; i < p->axes.count; i++)
             if (p->axes.at[i].kind == SUB_PACK) length[i] = rank - single - length[first];
@@ -261,8 +284,10 @@ bool header_axes(Scope *s, const NamedValues *args, const Param *p, Value v, Pla
 {
     const Whole *w = v.kind == VALUE_TENSOR ? v.whole : NULL;
     int rank = w ? w->rank : 0, length[MAX_RANK] = {0}, axis = 0;
-    if (p->axes.count > MAX_RANK || !pack_lengths(s, args, p, rank, length)) {
-        argument_error(s, p, given, "%s is %s, expected %s", p->name, w ? format("of the shape %s", shape_text(rank, w->axis)) : "a number",
+    bool reported = false;
+    if (p->axes.count > MAX_RANK || !pack_lengths(s, args, p, rank, length, &reported)) {
+        if (reported) return false;
+        argument_error(s, p, given, "%s %s, expected %s", p->name, w ? format("has the shape %s", shape_text(rank, w->axis)) : "is a number",
                        axes_text(p));
         return false;
     }

@@ -336,26 +336,30 @@ static bool is_partial(const Scope *s, const Definition *d)
     return d->kind == KIND_INIT && !s->fill;
 }
 
+/* The stage of a pipe, not all that is piped into it. */
+static Place call_place(const Expr *e) { return e->kind == EXPR_PIPE && e->op_at.source ? e->op_at : e->at; }
+
 /* e: a NAME, CALL or PIPE whose name and args are those of the call. */
 static Value call_named(Scope *s, const Expr *e, Value piped, bool has_piped)
 {
+    Place at = call_place(e);
     const Part *base = part_named(s, e->name);
     if (!base && builtin_is(e->name)) return builtin_call(s, e, e->name, piped, has_piped);
-    if (!base) return part_unknown(s, e->name, e->at);
+    if (!base) return part_unknown(s, e->name, at);
     if (!base->definition) return function_call(s, base, e, piped, has_piped);
     if (!has_piped && is_partial(s, base->definition)) return part_express(s, e);
     Part *p = part_copy(base);
     NamedValues rest = {0};
     const Definition *d = p->definition;
     if (has_piped && !d->params.count) {
-        scope_error(s, e->at, "%s takes no value: nothing can be piped into it", d->name);
+        scope_error(s, at, "%s takes no value: nothing can be piped into it", d->name);
         return value_poison();
     }
-    if (has_piped) named_set(&p->args, (NamedValue){ .name = d->params.at[0].name, .value = piped, .at = e->at });
+    if (has_piped) named_set(&p->args, (NamedValue){ .name = d->params.at[0].name, .value = piped, .at = at });
     int errors = error_count();
     bind_arguments(s, &e->args, has_piped, false, p, &rest);
     if (error_count() != errors || piped.kind == VALUE_POISON) return value_poison();
-    return call_folded(s, p, &rest, e->at);
+    return call_folded(s, p, &rest, at);
 }
 
 Value express_call(Scope *s, const Expr *e) { return call_named(s, e, value_none(), false); }
@@ -401,6 +405,15 @@ static bool gives_tensor(Scope *s, const Expr *e)
     }
 }
 
+/* A misspelt layer: it is reported as one. */
+static bool is_unknown(Scope *s, const Expr *head)
+{
+    bool found;
+    if (builtin_is(head->name)) return false;
+    name_lookup(s, head->name, &found);
+    return !found;
+}
+
 bool flow_is_piped(Scope *s, const Expr *e)
 {
     const Expr *head = flow_head(e);
@@ -409,7 +422,7 @@ bool flow_is_piped(Scope *s, const Expr *e)
     if (!value_is_run_time(s->last) && s->last.kind != VALUE_POISON) return false;
     const Entry *entry = head->kind == EXPR_NAME ? scope_find(s, head->name) : NULL;
     const Part *p = entry && entry->value.kind != VALUE_PART ? NULL : part_named(s, head->name);
-    if (!p) return false;
+    if (!p) return !entry && is_unknown(s, head);
     if (p->definition && p->definition->kind != KIND_DEF) return false;
     if (p->definition && (!p->definition->params.count || !param_is_tensor(p->definition, 0))) return false;
     if (head->kind == EXPR_NAME) return true;

@@ -56,6 +56,13 @@ void elaborate_model(Elaboration *e, const Item *model)
     for (int i = 0; i < s->entries.count; i++)
         if (s->entries.at[i].pieces && !s->entries.at[i].pieces->closed) pieces_close(s, &s->entries.at[i]);
     if (error_count() != errors) return;
+    for (int i = 0; !e->first && i < e->model->kept.count; i++) {
+        const Tensor *t = e->model->kept.at[i];
+        if (t->role == ROLE_PARAM && !map_get(&e->used, t)) {
+            error_at(t->at, "%s is made in training or in inference only: parameters may not depend on `training`", t->name);
+            return;
+        }
+    }
     if (!e->model->inputs.count) error_at(model->at, "the model %s has no input: input x: float[28, 28]", model->name);
     else if (e->outputs.count && s->last_unused)
         error_at(s->last_at, "the value of this statement is not used: it is neither named nor an output");

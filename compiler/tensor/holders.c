@@ -226,6 +226,7 @@ static Value holder_value(Scope *s, const Statement *st, Tensor **holder)
     if (!t) t = holder_new(s, st, &l, path);
     if (!t) return value_poison();
     *holder = t;
+    map_set(&s->e->used, t, t);
     if (t->role == ROLE_PARAM && !s->e->training) {
         Tensor *average = kept_find(s->e, intern(format("average.%s", path)));
         if (average) return value_tensor(average);

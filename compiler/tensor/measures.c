@@ -263,6 +263,7 @@ Value measure_call(Scope *s, const Definition *d, NamedValues *args, const Part 
         const Param *p = &d->params.at[k];
         if (named_find(args, p->name) || p->fallback || s->example) continue;
         Value v = k ? value_text_of(VALUE_FIELD, only_target(s->e)) : only_output(s, at);
+        if (v.kind == VALUE_POISON) return v;
         named_set(args, (NamedValue){ .name = p->name, .value = v, .at = at });
     }
     resolve_fields(s, d, args);
@@ -284,7 +285,7 @@ static Value measure_express(Scope *s, const Expr *flow)
     if (v.kind != VALUE_PART || !v.part->definition) return v;
     const Definition *d = v.part->definition;
     if (d->kind != KIND_LOSS && d->kind != KIND_METRIC) {
-        scope_error(s, flow->at, "%s is a %s, expected a loss or metric", d->name, def_kind_name[d->kind]);
+        scope_error(s, flow->at, "%s is %s, expected a loss or metric", d->name, d->kind == KIND_DEF ? "a layer" : def_kind_name[d->kind]);
         return value_poison();
     }
     NamedValues args = {0};

@@ -134,6 +134,17 @@ static bool uses_batch_index(const Sum *a)
     return false;
 }
 
+/* ", or give h a shorter range: h in 27", if that would do. */
+static const char *shorter_range(Scope *s, const Sum *a, int extent)
+{
+    if (a->count != 1 || !a->term[0].index || a->term[0].factor < 0 || a->constant < 0) return "";
+    int most = (extent - 1 - a->constant) / a->term[0].factor + 1;
+    for (int i = 0; i < s->bound.count; i++)
+        if (most > 0 && s->bound.at[i].node == node_sum(sum_index(a->term[0].index)))
+            return format(", or give %s a shorter range: %s in %d", s->bound.at[i].name, s->bound.at[i].name, most);
+    return "";
+}
+
 /* Sum a at an axis: on it always, or under a test, or an error. */
 static bool axis_check(Scope *s, const Expr *e, const Sub *x, const Sum *a, const Index *axis)
 {
@@ -160,7 +171,7 @@ static bool axis_check(Scope *s, const Expr *e, const Sub *x, const Sum *a, cons
                                      (long long)r.low, expr_text(e->left), axis->extent - 1);
     else scope_error(s, x->at, "this read of %s leaves its axis: it takes the places %lld..%lld of 0..%d", expr_text(e->left),
                      (long long)r.low, (long long)r.high, axis->extent - 1);
-    help("say what is found off the axis: %s else 0; or give the index a shorter range", expr_text(e));
+    help("say what is found off the axis: %s else 0%s", expr_text(e), shorter_range(s, a, axis->extent));
     return false;
 }
 

@@ -141,6 +141,10 @@ const char *value_kind_text(Value v)
     case VALUE_LIST:   return format("the list %s", value_text(v));
     case VALUE_PART:   return format("%s %s", v.part->definition ? def_kind_name[v.part->definition->kind] : "the function", value_text(v));
     case VALUE_FIELD:  return format("the data field %s", v.text);
+    case VALUE_TENSOR: {
+        Type t = v.whole->node->type;
+        return format("%s tensor %s", t == TYPE_INT ? "an int" : t == TYPE_BOOL ? "a bool" : "a float", shape_text(v.whole->rank, v.whole->axis));
+    }
     default:           return value_text(v);
     }
 }
