@@ -15,6 +15,14 @@ static char *stored_name(const dln_tensor *t, Problem *p) {
 /* Are these values part of the trained model, as opposed to what training alone needs? */
 static bool is_weight(const dln_tensor *t) { return t->kind == DLN_PARAM || t->kind == DLN_STATE; }
 
+/* An optimizer's state of this name stands for its weight wherever the model is used. */
+static int average_of(const dln_model *m, int parameter) {
+    for (int i = 0; i < m->tensors; i++)
+        if (m->tensor[i].kind == DLN_OPTIMIZER && !strncmp(m->tensor[i].name, "average.", 8)
+            && !strcmp(m->tensor[i].name + 8, m->tensor[parameter].name)) return i;
+    return -1;
+}
+
 /* ---- saving ---- */
 
 typedef struct Notes { int count; const char *note[32][2]; Writer text[32]; char *key[32]; } Notes;
@@ -101,7 +109,8 @@ bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed
         StoredTensor *to = &t[count];
         *to = (StoredTensor){ .name = stored_name(from, p), .twice = kept_twice(m, from), .rank = from->rank };
         for (int k = 0; k < from->rank; k++) to->extent[k] = from->extent[k];
-        tensor[count++] = i;
+        int average = keep == KEEP_WEIGHTS && from->kind == DLN_PARAM ? average_of(m, i) : -1;
+        tensor[count++] = average >= 0 ? average : i;
         good = to->name != NULL;
     }
     if (good) {
@@ -192,6 +201,8 @@ static bool kind_put(Run *r, const StoredFile *f, const StoredTensor **found, dl
         if (good && kind == DLN_PARAM && !values_finite(r, values, count))
             good = problem_set(p, EXIT_INPUT, "%s: %s holds values that are not finite", f->path, t->name);
         if (good) good = run_check(r, twice && m->real_bytes == 4 ? m->put_double(r->object, i, values) : m->put(r->object, i, values), t->name, p);
+        int average = kind == DLN_PARAM ? average_of(m, i) : -1;
+        if (good && average >= 0 && !found[average]) good = run_check(r, m->put(r->object, average, values), t->name, p);
         free(values);
         if (!good) return false;
     }

@@ -6,7 +6,7 @@
 
 /* Settings of the train block that the compiler has dealt with, and ours. */
 static const char *const known_settings[] = { "loss", "optimizer", "metrics", "batch", "epochs", "steps", "seed", "compat",
-    "accumulate", "validate", "early_stop", "checkpoint" };
+    "validate", "early_stop", "checkpoint", "shuffle" };
 enum { KNOWN = sizeof known_settings / sizeof *known_settings };
 
 /* Figures of merit; of any other figure less is better, unless mode = max says otherwise. */
@@ -71,6 +71,13 @@ static bool checkpoint_read(Policy *policy, const dln_value *v, const dln_model 
     return monitor_read(&policy->best, name ? name : validated ? "val_loss" : "loss", v, m, validated, p);
 }
 
+static bool shuffle_read(Policy *policy, const dln_value *v, Problem *p) {
+    const char *word = word_of(v);
+    if (!word || (strcmp(word, "true") && strcmp(word, "false"))) return problem_set(p, EXIT_INPUT, "train: shuffle is true or false");
+    policy->in_order = !strcmp(word, "false");
+    return true;
+}
+
 bool policy_read(Policy *policy, const dln_model *m, bool validated, Problem *p) {
     *policy = (Policy){ 0 };
     for (int i = 0; i < m->train_values; i++) {
@@ -84,6 +91,7 @@ bool policy_read(Policy *policy, const dln_model *m, bool validated, Problem *p)
             return false;
         }
         if (v->key && !strcmp(v->key, "early_stop") && !early_stop_read(policy, v, m, validated, p)) return false;
+        if (v->key && !strcmp(v->key, "shuffle") && !shuffle_read(policy, v, p)) return false;
         if (v->key && !strcmp(v->key, "checkpoint") && !checkpoint_read(policy, v, m, validated, p)) return false;
     }
     return true;

@@ -105,6 +105,7 @@ void write_record(Writer *w, const dln_model *m, const double *values, const cha
 typedef struct Monitor { const char *name; int place; bool validation, rises; double least; } Monitor;  /* place in a report */
 typedef struct Policy {
     bool stops; int64_t patience; Monitor stop;  /* early_stop = patience(k, monitor = val_loss) */
+    bool in_order;                               /* shuffle = false */
     bool keeps_best, keeps_last; int64_t every; Monitor best;    /* checkpoint = best(val_accuracy) | last | every(n) */
 } Policy;
 bool policy_read(Policy *policy, const dln_model *m, bool validated, Problem *p);

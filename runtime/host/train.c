@@ -161,7 +161,7 @@ static bool trainer_step(Trainer *t, Problem *p) {
     const size_t shift = (size_t)shuffle_below(t->seed, 2 * (uint64_t)t->at.epoch + 1, t->feed.part->table->slide);
     int n = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
     double loss = 0;
-    feed_gather(&t->feed, &order, shift, first, n);
+    feed_gather(&t->feed, t->policy.in_order ? NULL : &order, t->policy.in_order ? 0 : shift, first, n);
     if (!run_check(t->r, t->m->step(t->r->object, t->feed.fields, n, &loss), "step", p)) return false;
     trainer_clock(t, "epoch_end", 0);
     t->at.step++;

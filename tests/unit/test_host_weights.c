@@ -220,3 +220,24 @@ Test(weights, weights_alone_do_not_resume_and_nan_is_refused) {
     EXPECT_PROBLEM(p, EXIT_INPUT, "dense.b holds values that are not finite");
     run_end(&a.r);
 }
+
+Test(weights, an_average_is_exported_in_place_of_its_weight) {
+    Held a, b;
+    Problem p = { 0 };
+    dln_model *m = fake_model("x", 2, 1);
+    dln_tensor tensor[TENSORS];
+    float back[2];
+    memcpy(tensor, m->tensor, sizeof tensor);
+    tensor[W_V].name = "average.dense.w";
+    m->tensor = tensor;
+    held_begin(&a, m);
+    m->put(a.r.object, W, (float[]){ 1, 2 });
+    m->put(a.r.object, W_V, (float[]){ 3, 4 });
+    cr_assert(checkpoint_save(&a.r, in_folder("c"), NULL, 0, KEEP_WEIGHTS, &p), "%s", p.text);
+    held_begin(&b, m);
+    cr_assert(checkpoint_load(&b.r, in_folder("c"), NULL, NULL, &p), "%s", p.text);
+    cr_assert(!m->get(b.r.object, W, back) && back[0] == 3 && back[1] == 4);
+    cr_assert(!m->get(b.r.object, W_V, back) && back[0] == 3 && back[1] == 4);
+    run_end(&a.r);
+    run_end(&b.r);
+}
