@@ -155,7 +155,8 @@ static int write_files(Compilation *c)
         return EXIT_INPUT;
     }
     /* The source includes the header by the name that it is given here. */
-    const char *from = format("#include \"%s.h\"", c->plan->options->prefix), *to = format("#include \"%s\"", base_name(header));
+    const char *prefix = c->plan->options->prefix ? c->plan->options->prefix : c->model->name;
+    const char *from = format("#include \"%s.h\"", prefix), *to = format("#include \"%s\"", base_name(header));
     const char *text = text_string(&c->c), *at = strstr(text, from);
     Text renamed = {0};
     if (at) {
