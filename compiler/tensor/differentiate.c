@@ -142,9 +142,29 @@ static void contribute_scatter(Backward *b, const Contribution *c, const IndexLi
         part->sub[k] = sum_is_gather(read->sum[k]) ? sum_substitute(read->sum[k], &s.value) : sum_index(axis[k]);
 }
 
-/* c(I) belongs to the tensor that is read, at the subscripts of the read, for every place of the indices I. */
-static void contribute(Backward *b, const Contribution *c, const IndexList *indices, const Equation *from)
+/* c with every index of extent 1 at its only place, 0: a gather by such an index alone is a known place. */
+static Contribution without_units(const Contribution *c, const IndexList *indices, IndexList *left)
 {
+    Contribution out = { .read = c->read };
+    Substitution units = {0};
+    for (int i = 0; i < indices->count; i++)
+        if (indices->at[i]->extent == 1 && !indices->at[i]->batch)
+            substitution_set(&units, indices->at[i], sum_constant(0));
+        else
+            PUSH(*left, indices->at[i]);
+    out.read = node_substitute(c->read, &units);
+    for (int i = 0; i < c->part.count; i++) {
+        const Node *test = c->part.at[i].test;
+        PUSH(out.part, ((Guarded){ test ? node_substitute(test, &units) : NULL, node_substitute(c->part.at[i].value, &units) }));
+    }
+    return out;
+}
+
+/* c(I) belongs to the tensor that is read, at the subscripts of the read, for every place of the indices I. */
+static void contribute(Backward *b, const Contribution *given, const IndexList *all, const Equation *from)
+{
+    IndexList left = {0}, *indices = &left;
+    Contribution without = without_units(given, all, &left), *c = &without;
     const Node *read = c->read;
     Tensor *t = read->tensor;
     bool gather = false;
@@ -282,6 +302,23 @@ static void finish(Backward *b, Adjoint *a, Loop *loop, int step_axis)
     append_gradient(b, e, step, loop);
 }
 
+/* Scatters to places of a loop's step that a gather gives can only come from outside: they are made before the loop,
+ * which reads their sum. */
+static void finish_before_loop(Backward *b, Adjoint *a, int step_axis)
+{
+    const Index **axis = axes_of(b, a->of);
+    for (int i = 0; i < a->parts.count; i++) {
+        Part *part = &a->parts.at[i];
+        if (!part->scatter || sum_plain(part->sub[step_axis]))
+            continue;
+        Tensor *to = tensor_like(format("%s.part", a->gradient->name), a->of);
+        append_gradient(b, part_equation(part, to, axis), NULL, NULL);
+        part->value = node_read_at(to, axis);
+        part->scatter = false;
+        part->left.count = 0;
+    }
+}
+
 /* ---- over the program ---- */
 static void backward_equation(Backward *b, const Equation *e)
 {
@@ -337,6 +374,9 @@ static void backward_loop(Backward *b, const Equation *const *equation, int coun
     }
     for (int i = count - 1; i >= 0; i--)
         backward_of(b, equation[i]);
+    for (int i = 0; i < count; i++)
+        if (adjoint_of(b, equation[i]->out)->gradient)
+            finish_before_loop(b, adjoint_of(b, equation[i]->out), step_axis(equation[i]));
     Loop *loop = NEW(Loop);
     *loop = *equation[0]->loop;
     loop->id = -1 - loop->id;

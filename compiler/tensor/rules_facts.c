@@ -359,24 +359,56 @@ void equation_settle(Equation *e)
     e->reduction = RED_NONE;
 }
 
+/* A scatter whose gathers turned out to be known places is a sum of what hits:
+ *     y[3] += a[i]   ->   y[j] = sum[i] (3 == j ? a[i] : 0) */
+static void scatter_ends(Equation *e)
+{
+    const Index *old[MAX_RANK], *made[MAX_RANK];
+    const Node *test = e->test;
+    int count = e->indices;
+    memcpy(old, e->index, sizeof old);
+    for (int a = 0; a < e->out->rank; a++) {
+        const Index *plain = sum_plain(e->left[a]);
+        bool own = plain && plain->extent == e->out->extent[a] && !has_index(a, made, plain);
+        made[a] = own ? plain : index_new("j", e->out->extent[a], a == 0 && e->out->batch);
+        if (!own)
+            test = node_and(test, node2(OP_EQ, node_sum(e->left[a]), node_sum(sum_index(made[a]))));
+        e->left[a] = sum_index(made[a]);
+        e->index[a] = made[a];
+    }
+    e->indices = e->out->rank;
+    e->value = node_guard(test, e->value);
+    e->test = NULL;
+    for (int i = 0; i < count; i++)
+        if (!has_index(e->indices, e->index, old[i]))
+            e->reduced[e->reduced_count++] = old[i];
+    e->reduction = e->reduced_count ? RED_SUM : RED_NONE;
+}
+
 void equation_substitute(Equation *e, const Substitution *sub)
 {
+    bool scatter = equation_is_scatter(e);
     e->value = node_substitute(e->value, sub);
     if (e->test)
         e->test = node_substitute(e->test, sub);
     for (int a = 0; a < e->out->rank; a++)
         e->left[a] = sum_substitute(e->left[a], sub);
+    if (scatter && !equation_is_scatter(e))
+        scatter_ends(e);
     equation_settle(e);
 }
 
 void equation_walk(Equation *e, NodeMap *f, void *data)
 {
+    bool scatter = equation_is_scatter(e);
     e->value = node_walk(e->value, f, data);
     if (e->test)
         e->test = node_walk(e->test, f, data);
     for (int a = 0; a < e->out->rank; a++)
         if (!sum_is_affine(e->left[a]))
             e->left[a] = sum_node(node_walk(node_sum(e->left[a]), f, data));
+    if (scatter && !equation_is_scatter(e))
+        scatter_ends(e);
     equation_settle(e);
 }
 

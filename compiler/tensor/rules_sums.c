@@ -29,6 +29,23 @@ static const Sum *hit_of(const Node *test, const Index *k)
     return k->batch && !sum_plain(value) ? NULL : value;
 }
 
+/* part[at] says k == value: what is left of the test. value may read tensors, under the parts before it that do not
+ * use k; those that do are behind it now. */
+static const Node *delta_test(const Node *const *part, int count, int at, const Index *k, const Sum *value)
+{
+    Substitution sub = {0};
+    const Node *test = NULL;
+    substitution_set(&sub, k, value);
+    for (int i = 0; i < at; i++)
+        if (!node_uses(part[i], k))
+            test = node_and(test, part[i]);
+    test = k->batch ? test : node_and(test, node_in(value, k->extent));
+    for (int i = 0; i < count; i++)
+        if (i > at || (i < at && node_uses(part[i], k)))
+            test = node_and(test, node_substitute(part[i], &sub));
+    return test;
+}
+
 static bool delta_of(Equation *e)
 {
     const Node *part[MAX_CONJUNCTS];
@@ -43,11 +60,7 @@ static bool delta_of(Equation *e)
                 continue;
             Substitution sub = {0};
             substitution_set(&sub, k, value);
-            const Node *test = k->batch ? NULL : node_in(value, k->extent);
-            for (int c = 0; c < count; c++)
-                if (c != i)
-                    test = node_and(test, node_substitute(part[c], &sub));
-            e->value = node_guard(test, node_substitute(e->value->arg[1], &sub));
+            e->value = node_guard(delta_test(part, count, i, k, value), node_substitute(e->value->arg[1], &sub));
             memmove(&e->reduced[r], &e->reduced[r + 1], sizeof e->reduced[0] * (size_t)(e->reduced_count - r - 1));
             e->reduced_count--;
             equation_settle(e);
@@ -222,21 +235,23 @@ static const Node *lift(Lifting *l, const Node *x)
 
 static const Node *lifted(const Node *x, void *data);
 
+static const Node *lifted_where(Lifting *l, const Node *test, const Node *x)
+{
+    int before = l->tests, count = node_conjuncts(test, l->test + before, MAX_CONJUNCTS - before);
+    l->tests += count <= MAX_CONJUNCTS - before ? count : 0;
+    x = lifted(x, l);
+    l->tests = before;
+    return x;
+}
+
+/* Of a choice only one side counts, and b of `a and b` only where a is true. */
 static const Node *lifted_choice(const Node *x, Lifting *l)
 {
-    int before = l->tests;
-    const Node *test = lifted(x->arg[0], l);
-    int count = node_conjuncts(x->arg[0], l->test + before, MAX_CONJUNCTS - before);
-    if (count <= MAX_CONJUNCTS - before)
-        l->tests = before + count;
-    const Node *yes = lifted(x->arg[1], l);
-    l->tests = before;
-    const Node *not = node1(OP_NOT, x->arg[0]);
-    if (before < MAX_CONJUNCTS)
-        l->test[l->tests++] = not;
-    const Node *no = lifted(x->arg[2], l);
-    l->tests = before;
-    return node_select(test, yes, no);
+    const Node *first = lifted(x->arg[0], l), *not = node1(OP_NOT, x->arg[0]);
+    const Node *second = lifted_where(l, x->op == OP_OR ? not : x->arg[0], x->arg[1]);
+    if (x->op != OP_SELECT)
+        return node2(x->op, first, second);
+    return node_select(first, second, lifted_where(l, not, x->arg[2]));
 }
 
 static bool more_indices(const Node *a, const Node *b)
@@ -257,7 +272,8 @@ static const Node *lifted(const Node *x, void *data)
     if (x->op == OP_DIV && x->arg[1]->op != OP_NUM && !node_is_number(x->arg[0], 1) &&
         ((lacks_index(l->e, x->arg[1]) && more_indices(x->arg[0], x->arg[1])) || node_is_constant(x->arg[1])))
         return lifted(node2(OP_MUL, x->arg[0], node2(OP_DIV, node_float(1), x->arg[1])), data);
-    return x->op == OP_SELECT ? lifted_choice(x, l) : node_rebuild(x, lifted, data);
+    bool choice = x->op == OP_SELECT || x->op == OP_AND || x->op == OP_OR;
+    return choice ? lifted_choice(x, l) : node_rebuild(x, lifted, data);
 }
 
 void rule_invariant(Simplifier *s)

@@ -243,6 +243,12 @@ static const Node *stripped(const Node *e, void *data)
     return result;
 }
 
+static const Node *strip_here(const Node *e, void *data)
+{
+    (void)data;
+    return strip_one(e);
+}
+
 /* ---- a test inside the branch of the same test is known ---- */
 typedef struct Known { int yes, no; const Node *is[MAX_CONJUNCTS * 2], *is_not[MAX_CONJUNCTS]; } Known;
 
@@ -302,11 +308,10 @@ void rule_strip(Simplifier *s)
 {
     for (int i = 0; i < s->lines.count; i++) {
         Equation *e = s->lines.at[i].e;
+        if (equation_is_scatter(e))
+            equation_walk(e, strip_here, NULL);
         e->value = stripped(e->value, NULL);
         e->test = e->test ? stripped(e->test, NULL) : NULL;
-        for (int a = 0; a < e->out->rank; a++)
-            if (!sum_is_affine(e->left[a]))
-                e->left[a] = sum_rebuild(e->left[a], stripped, NULL);
         if (root_facts(e->value)->choices > (e->test ? 0 : 1)) {
             Known k = {0};
             know(&k, e->test);
