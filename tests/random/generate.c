@@ -13,7 +13,7 @@ typedef struct Generator {
     uint64_t random;
     Shape tensor[MAX_TENSORS];
     int tensors, fresh;
-    bool model;
+    double batches;              /* how often an equation has the batch axis */
     Text body;
 } Generator;
 
@@ -118,7 +118,7 @@ static const char *condition(Generator *g, const Indices *x)
 static const char *reduction(Generator *g, const Indices *x, int depth)
 {
     const char *op = PICK(g, "sum", "sum", "sum", "mean", "max", "min");
-    if (g->model && !x->batch && chance(g, 0.5)) {
+    if (!x->batch && chance(g, 0.6 * g->batches)) {
         Indices inner = *x;
         inner.batch = true;
         return format("(%s[n] %s)", op, expression(g, &inner, depth));
@@ -215,7 +215,7 @@ static void pieces(Generator *g, const char *name, const Indices *x, const char 
 
 static void equation(Generator *g, const char *name)
 {
-    bool batch = g->model && chance(g, 0.7);
+    bool batch = chance(g, g->batches);
     if (chance(g, 0.12)) {
         scan(g, name, batch);
         return;
@@ -259,35 +259,45 @@ static const char *shape_text(const Shape *s)
     return text_string(&t);
 }
 
-const char *generate(uint64_t seed, bool *is_model)
+/* The tensors that equations begin with: parameters, or inputs, whose first axis is the batch; one is an input. */
+static void leaves(Generator *g)
+{
+    double inputs = (double[]){ 0, 0.5, 1 }[below(g, 3)];
+    made(g, "x", 2, (int[]){ between(g, 2, 5), between(g, 1, 4) }, chance(g, inputs));
+    made(g, "u", 1, (int[]){ between(g, 2, 6) }, chance(g, inputs));
+    made(g, "v", 2, (int[]){ between(g, 2, 6), between(g, 2, 4) }, chance(g, inputs));
+    made(g, "w", 2, (int[]){ between(g, 4, 6), between(g, 2, 4) }, false);
+    bool any = g->tensor[0].batch || g->tensor[1].batch || g->tensor[2].batch;
+    if (!any)
+        made(g, "q", 1, (int[]){ between(g, 1, 4) }, true);
+    g->batches = any ? 0.7 : 0.1;
+}
+
+const char *generate(uint64_t seed)
 {
     Generator g = { .random = seed * 0x9E3779B9u + 1 };
     random_below(&g.random, 2);
-    *is_model = g.model = chance(&g, 0.4);
-    made(&g, "x", 2, (int[]){ between(&g, 2, 5), between(&g, 1, 4) }, g.model);
-    made(&g, "u", 1, (int[]){ between(&g, 2, 6) }, g.model);
-    made(&g, "v", 2, (int[]){ between(&g, 2, 6), between(&g, 2, 4) }, g.model);
-    made(&g, "w", 2, (int[]){ between(&g, 4, 6), between(&g, 2, 4) }, false);
-    static const char *const names[] = { "A", "B", "C", "D" };
-    int count = between(&g, 2, 4);
+    leaves(&g);
+    static const char *const names[] = { "A", "B", "C", "D" }, *const axis[] = { "a", "b" };
+    int leaf_count = g.tensors, count = between(&g, 2, 4);
     for (int i = 0; i < count; i++)
         equation(&g, names[i]);
 
-    const char *n = g.model ? "n, " : "";
-    const Shape *s = g.tensor;
-    Text t = {0};
-    text_addf(&t, "def f(x[%sxa, xb], u[%sua], v[%sva, vb]%s) {\n", n, n, n, g.model ? "" : ", w[wa, wb]");
-    if (g.model)
-        text_addf(&t, "  param w[wa in %d, wb in %d] = uniform\n", s[3].extent[0], s[3].extent[1]);
-    text_add(&t, text_string(&g.body));
-    if (!g.model) {
-        text_addf(&t, "}\nexample f(float[%s], float[%s], float[%s], float[%s])\n", shape_text(&s[0]), shape_text(&s[1]),
-                  shape_text(&s[2]), shape_text(&s[3]));
-        return text_string(&t);
+    Text header = {0}, params = {0}, inputs = {0}, call = {0};
+    for (int i = 0; i < leaf_count; i++) {
+        const Shape *s = &g.tensor[i];
+        if (s->batch) {
+            text_addf(&header, "%s%s[n, %sa%s]", header.length ? ", " : "", s->name, s->name,
+                      s->rank > 1 ? format(", %sb", s->name) : "");
+            text_addf(&inputs, "  input %s: float[%s]\n", s->name, shape_text(s));
+            text_addf(&call, "%s%s", call.length ? ", " : "", s->name);
+            continue;
+        }
+        text_addf(&params, "  param %s[", s->name);
+        for (int a = 0; a < s->rank; a++)
+            text_addf(&params, "%s%s%s in %d", a ? ", " : "", s->name, axis[a], s->extent[a]);
+        text_add(&params, "] = uniform\n");
     }
-    text_add(&t, "}\nmodel random {\n");
-    for (int i = 0; i < 3; i++)
-        text_addf(&t, "  input %s: float[%s]\n", s[i].name, shape_text(&s[i]));
-    text_add(&t, "  f(x, u, v)\n}\n");
-    return text_string(&t);
+    return format("def f(%s) {\n%s%s}\nmodel random {\n%s  f(%s)\n}\n", text_string(&header), text_string(&params),
+                  text_string(&g.body), text_string(&inputs), text_string(&call));
 }

@@ -31,22 +31,19 @@ static void report_signal(int number)
     raise(number);
 }
 
-static Tensor *elaborate(const char *text, Program *p, bool is_model, bool training)
+static Tensor *elaborate(const char *text, Program *p)
 {
     Source source = { .name = "random.dln", .text = text, .length = strlen(text) };
     Symbols s = {0};
     symbols_add_library(&s);
-    int examples = s.examples.count;
     symbols_add(&s, parse_source(arena_copy(&source, sizeof source)), false);
     if (error_count())
         return NULL;
     Model *m = NEW(Model);
     m->batch = 3;
-    if (!is_model)
-        return elaborate_example(&s, m, p, s.examples.at[examples], training, false);
     m->initialize = NEW(Program);
     m->initialize->first_backward = -1;
-    Elaboration *e = elaboration_new(&s, m, p, training);
+    Elaboration *e = elaboration_new(&s, m, p, p->training);
     elaborate_model(e, s.models.at[s.models.count - 1]);
     return error_count() ? NULL : elaborated_value(e);
 }
@@ -58,9 +55,8 @@ static void check_seed(uint64_t seed, Totals *totals, bool verbose)
     arena_release();
     program_reset();
     diag_begin(verbose ? stderr : messages, DIAG_TEXT, false);
-    bool is_model;
     seed_now = seed;
-    const char *text = generate(seed, &is_model);
+    const char *text = generate(seed);
     text_now = text;
     if (verbose)
         printf("%s", text);
@@ -68,7 +64,7 @@ static void check_seed(uint64_t seed, Totals *totals, bool verbose)
     p->name = "random";
     p->training = seed & 1;
     p->first_backward = -1;
-    Tensor *y = elaborate(text, p, is_model, p->training);
+    Tensor *y = elaborate(text, p);
     if (!y || error_count()) {
         totals->refused++;
     } else {
