@@ -125,43 +125,14 @@ void head_text(const Emission *e, const CoreUse *use, Text *to)
 }
 
 /* ---- --emit=dot -------------------------------------------------------------------------------------------------- */
-typedef struct Search { const Program *p; const Model *m; int from; bool *seen; FILE *to; } Search;
-
 static int layer_of(const Model *m, const Tensor *t)
 {
     for (int i = 0; i < m->layers.count; i++) if (!m->layers.at[i].depth && m->layers.at[i].out == t) return i;
     return -1;
 }
 
-static void edges_from(Search *s, const Tensor *t, const Tensor *to_layer);
-static void read_visit(const Node *e, void *data)
-{
-    struct { Search *s; const Tensor *layer; } *d = data;
-    if (e->op == OP_READ) edges_from(d->s, e->tensor, d->layer);
-}
-
-/* The layers and inputs from which t is made, up to the nearest ones, as edges into the layer. */
-static void edges_from(Search *s, const Tensor *t, const Tensor *to_layer)
-{
-    int self = layer_of(s->m, to_layer), k = layer_of(s->m, t);
-    if (t != to_layer && (k >= 0 || t->role == ROLE_INPUT)) {
-        if (k >= 0) fprintf(s->to, "    l%d -> l%d;\n", k, self);
-        else fprintf(s->to, "    \"%s\" -> l%d;\n", t->name, self);
-        return;
-    }
-    for (int i = 0; i < s->p->equations.count; i++) {
-        const Equation *q = s->p->equations.at[i];
-        if (q->out != t || s->seen[i]) continue;
-        s->seen[i] = true;
-        struct { Search *s; const Tensor *layer; } d = { s, to_layer };
-        node_visit(q->value, read_visit, &d);
-        if (q->test) node_visit(q->test, read_visit, &d);
-    }
-}
-
 void emit_dot(const Model *m, FILE *to)
 {
-    const Program *p = m->step ? m->step : m->predict;
     fprintf(to, "digraph %s {\n    rankdir = TB;\n    node [shape = box, fontname = \"sans-serif\"];\n", m->name);
     for (int i = 0; i < m->inputs.count; i++)
         fprintf(to, "    \"%s\" [label = \"%s\\n%s\", shape = ellipse];\n", m->inputs.at[i]->name, m->inputs.at[i]->name, shape_text(m->inputs.at[i]));
@@ -169,10 +140,13 @@ void emit_dot(const Model *m, FILE *to)
         const Layer *l = &m->layers.at[i];
         if (!l->depth) fprintf(to, "    l%d [label = \"%s: %s\\n%s\"];\n", i, l->path, l->definition, shape_text(l->out));
     }
-    for (int i = 0; p && i < m->layers.count; i++) {
-        if (m->layers.at[i].depth || !m->layers.at[i].out) continue;
-        Search s = { .p = p, .m = m, .to = to, .seen = NEW_ARRAY(bool, p->equations.count + 1) };
-        edges_from(&s, m->layers.at[i].out, m->layers.at[i].out);
+    for (int i = 0; i < m->layers.count; i++) {
+        const Layer *l = &m->layers.at[i];
+        for (int j = 0; j < l->from.count; j++) {
+            int from = layer_of(m, l->from.at[j]);
+            if (from >= 0) fprintf(to, "    l%d -> l%d;\n", from, i);
+            else fprintf(to, "    \"%s\" -> l%d;\n", l->from.at[j]->name, i);
+        }
     }
     fprintf(to, "}\n");
 }

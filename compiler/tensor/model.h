@@ -26,6 +26,7 @@ typedef struct Layer {
     int depth;                                   /* 0: called by the model itself */
     Tensor *out;                                 /* its value in the training program */
     int64_t parameters, frozen;                  /* numbers it holds, inner calls included */
+    LIST(Tensor *) from;                         /* depth 0: inputs and values of other layers that it is made from */
     Place at;
 } Layer;
 
@@ -105,6 +106,9 @@ bool elaborate_number(Elaboration *e, const Expr *value, double *out);
 /* For tests: an `example` of a definition as a program of its own. Inputs are made for float[..] and int[..]; lists of
  * literals become inputs too when inputs_from_lists. Returns the value's tensor (or NULL with errors reported). */
 Tensor *elaborate_example(const Symbols *s, Model *m, Program *p, const Item *example, bool training, bool inputs_from_lists);
+
+/* layers.c: which layers lead into which, before the normal forms take tensors away. p: the first program. */
+void layers_connect(Model *m, const Program *p);
 
 /* model.c: from symbols to a whole model. NULL if there were errors. */
 typedef struct ModelOptions {
