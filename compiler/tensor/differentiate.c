@@ -136,10 +136,15 @@ static void contribute_scatter(Backward *b, const Contribution *c, const IndexLi
     if (node_is_number(value, 0))
         return;
     Part *part = part_add(b, t, value, from);
-    part->scatter = true;
     part->left = s.left;
-    for (int k = 0; k < t->rank; k++)
+    for (int k = 0; k < t->rank; k++) {
         part->sub[k] = sum_is_gather(read->sum[k]) ? sum_substitute(read->sum[k], &s.value) : sum_index(axis[k]);
+        part->scatter = part->scatter || sum_is_gather(part->sub[k]);
+    }
+    if (part->scatter)
+        return;
+    for (int k = 0; k < t->rank; k++)            /* solving made known places of the gathers */
+        part->value = node_guard(node2(OP_EQ, node_sum(part->sub[k]), node_sum(sum_index(axis[k]))), part->value);
 }
 
 /* c with every index of extent 1 at its only place, 0: a gather by such an index alone is a known place. */
