@@ -280,8 +280,22 @@ static bool axis_bind(Scope *s, const Param *p, const Subscript *x, const char *
     return true;
 }
 
+/* An axis of a header is a name, a name with its range or number, or a pack. */
+static bool axes_named(Scope *s, const Param *p)
+{
+    for (int i = 0; i < p->axes.count; i++) {
+        const Subscript *x = &p->axes.at[i];
+        bool ok = x->kind == SUB_IN || x->kind == SUB_AT || x->kind == SUB_PACK || (x->kind == SUB_EXPR && x->expr->kind == EXPR_NAME);
+        if (ok) continue;
+        scope_error(s, x->at, "an axis in a header is named: n, o in units, i @ axis or n..");
+        return false;
+    }
+    return true;
+}
+
 bool header_axes(Scope *s, const NamedValues *args, const Param *p, Value v, Place given)
 {
+    if (!axes_named(s, p)) return false;
     const Whole *w = v.kind == VALUE_TENSOR ? v.whole : NULL;
     int rank = w ? w->rank : 0, length[MAX_RANK] = {0}, axis = 0;
     bool reported = false;
@@ -305,7 +319,6 @@ bool header_axes(Scope *s, const NamedValues *args, const Param *p, Value v, Pla
                 if (!axis_bind(s, p, x, pack->names[k], w->axis[axis], axis, given)) return false;
         } else {
             const char *name = x->name ? x->name : x->expr->kind == EXPR_NAME ? x->expr->name : NULL;
-            if (!name) bug("a header's axis without a name");
             if (!axis_bind(s, p, x, name, w->axis[axis], axis, given)) return false;
             axis++;
         }

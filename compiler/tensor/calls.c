@@ -214,6 +214,7 @@ static Value call_value(Scope *callee, const NamedValues *args)
     *o = (Origin){ .definition = callee->definition, .args = args->at, .count = args->count, .inner = w->origin };
     w->origin = o;
     if (!w->name) w->name = callee->path;
+    if (whole_is_leaf(w)) map_set(&callee->e->origins, w->node->tensor, w);
     return value_whole(w);
 }
 

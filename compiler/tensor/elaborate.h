@@ -148,6 +148,7 @@ struct Elaboration {
     PointerMap constants;                        /* Binding -> ConstantValue */
     PointerMap texts;                            /* string with {..} -> its parsed expressions */
     PointerMap kept; int kept_seen;              /* path -> PARAM, STATE */
+    PointerMap origins;                          /* tensor -> the Whole of a call's value, for rewrites through views */
     PointerMap used;                             /* the holders that this run met */
     PointerMap updates;                          /* holder -> 1 + its place in program->updates */
     PointerMap penalized;                        /* parameters whose penalty was added */

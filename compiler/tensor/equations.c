@@ -160,6 +160,7 @@ static Value name_whole(Scope *s, const char *name, Value v)
     emit(s, t, left, w->rank, w->axis, w->node);
     Whole *leaf = arena_copy(w, sizeof *w);
     leaf->node = node_read_at(t, w->axis);
+    if (leaf->origin) map_set(&s->e->origins, t, leaf);
     return value_whole(leaf);
 }
 

@@ -19,6 +19,57 @@ static const Origin *origin_of(Value v, const Definition *d)
     return NULL;
 }
 
+/* ---- through views ----------------------------------------------------------------------------------------------- */
+/* The equation of t, if it only hands on the elements of another tensor in another shape. */
+static const Equation *view_of(const Elaboration *e, const Tensor *t)
+{
+    for (int i = e->program->equations.count - 1; i >= 0; i--) {
+        const Equation *q = e->program->equations.at[i];
+        if (q->out != t) continue;
+        bool view = q->reduction == RED_NONE && !q->loop && q->value->op == OP_READ && tensor_size(q->value->tensor) == tensor_size(t);
+        for (int k = 0; view && k < q->value->sums; k++) view = sum_is_affine(q->value->sum[k]);
+        return view ? q : NULL;
+    }
+    return NULL;
+}
+
+/* z in the shape that q gives its tensor. */
+static Value viewed(Scope *s, const Equation *q, Tensor *z)
+{
+    Tensor *t = tensor_new(q->out->name, q->out->rank, q->out->extent, q->out->batch, z->type, ROLE_TEMP);
+    equation_add(s->e, equation_new(t, q->left, q->indices, q->index, node_read(z, q->value->sum)));
+    return value_tensor(t);
+}
+
+static bool same_shape(const Tensor *a, const Tensor *b)
+{
+    bool same = a && a->rank == b->rank;
+    for (int k = 0; same && k < a->rank; k++) same = a->extent[k] == b->extent[k];
+    return same;
+}
+
+/* t is a view (of a view ..) of the value of a call of g, which acts on each element: that call, had it been made on views
+ * of its arguments. */
+static const Origin *origin_viewed(Scope *s, const Tensor *t, const Definition *g)
+{
+    const Equation *q = view_of(s->e, t);
+    if (!q || !g->params.count || g->params.at[0].has_axes) return NULL;
+    const Tensor *under = q->value->tensor;
+    const Whole *w = map_get(&s->e->origins, under);
+    const Origin *o = w ? origin_of(value_whole(w), g) : NULL;
+    if (!o) o = origin_viewed(s, under, g);
+    if (!o) return NULL;
+    Origin *out = NEW(Origin);
+    *out = (Origin){ .definition = g, .count = o->count };
+    out->args = arena_copy(o->args, sizeof *o->args * (size_t)(o->count ? o->count : 1));
+    for (int i = 0; i < o->count; i++) {
+        Tensor *z = value_leaf(o->args[i].value);
+        if (same_shape(z, under)) out->args[i].value = viewed(s, q, z);
+    }
+    return out;
+}
+
+/* ---- matching ---------------------------------------------------------------------------------------------------- */
 static bool match_arguments(Scope *s, const Definition *d, const NamedValues *args, const Arguments *pattern, bool of_library, Match *m);
 
 static bool match_one(Scope *s, Value v, const Expr *pattern, bool of_library, Match *m)
@@ -30,6 +81,8 @@ static bool match_one(Scope *s, Value v, const Expr *pattern, bool of_library, M
     if (pattern->kind != EXPR_CALL) return false;
     const Definition *g = definition_of(s, pattern->name, of_library);
     const Origin *o = g ? origin_of(v, g) : NULL;
+    Tensor *t = o ? NULL : value_leaf(v);
+    if (g && t) o = origin_viewed(s, t, g);
     if (!o) return false;
     NamedValues args = { .at = o->args, .count = o->count, .room = o->count };
     return match_arguments(s, g, &args, &pattern->args, of_library, m);

@@ -259,6 +259,20 @@ Test(elaborate, rewrites_reach_through_names)
     cr_expect(eq(int, r->model.targets.at[0]->rank, 1));   /* the axis of length 1 is dropped */
 }
 
+Test(elaborate, rewrites_reach_through_views)
+{
+    Run *r = run_good("model m { input x: float[4]\n output y = x -> dense(6, sigmoid) -> reshape([2, 3]) }\n"
+                      "train { loss = binary_crossentropy(y, label) }");
+    Measured m;
+    int begin = r->program.equations.count;
+    cr_assert(elaborate_loss(r->e, train_setting(r, "loss"), &m), "%s", said());
+    program_verify(&r->program, "elaborate_loss");
+    bool logits = false;
+    for (int i = begin; i < r->program.equations.count; i++)
+        logits = logits || strstr(r->program.equations.at[i]->out->name, "sigmoid_crossentropy");
+    cr_expect(logits);
+}
+
 Test(elaborate, settings_and_fixed_settings)
 {
     Run *r = run_good("model m { input x: float[4]\n dense(2) }\n"
