@@ -11,15 +11,16 @@
 extern void omp_set_num_threads(int) __attribute__((weak));
 extern int omp_get_num_procs(void) __attribute__((weak));
 
-/* Threads that stay on their core keep their caches. OpenMP reads its variables when the program is loaded, so the
- * program starts itself once more with them; who has set OMP_PROC_BIND is obeyed. */
+/* Threads that stay on their core keep their caches: good where there is one for each core, bad where several programs
+ * would all choose the first ones. OpenMP reads its variables when the program is loaded, so the program starts itself
+ * once more with them; who has set OMP_PROC_BIND is obeyed. */
 static void threads_set(const Options *o, char **argv) {
     if (!omp_set_num_threads) {
         if (o->threads > 1) fprintf(stderr, "note: the model was compiled without -fopenmp: one thread computes\n");
         return;
     }
     int processors = omp_get_num_procs ? omp_get_num_procs() : 1;
-    bool fits = o->threads < 0 || o->threads <= processors;
+    bool fits = processors > 1 && (o->threads < 0 || o->threads == processors);
     bool computes = o->command == COMMAND_TRAIN || o->command == COMMAND_EVAL || o->command == COMMAND_PREDICT;
     if (computes && fits && !getenv("OMP_PROC_BIND") && !getauxval(AT_SECURE) && !setenv("OMP_PROC_BIND", "true", 1))
         execv("/proc/self/exe", argv);           /* comes back only if it cannot */
