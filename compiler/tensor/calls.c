@@ -427,9 +427,14 @@ bool flow_is_piped(Scope *s, const Expr *e)
     if (p->definition && p->definition->kind != KIND_DEF) return false;
     if (p->definition && (!p->definition->params.count || !param_is_tensor(p->definition, 0))) return false;
     if (head->kind == EXPR_NAME) return true;
-    for (int i = 0; i < head->args.count; i++)   /* f(x = a): the first parameter is given by name */
-        if (p->definition && head->args.at[i].name && head->args.at[i].name == p->definition->params.at[0].name) return false;
-    return !head->args.count || head->args.at[0].name || !gives_tensor(s, head->args.at[0].value);
+    if (!p->definition) return !head->args.count;
+    int positional = 0;
+    for (int i = 0; i < head->args.count; i++) { /* f(x = a): the first parameter is given by name */
+        if (head->args.at[i].name && head->args.at[i].name == p->definition->params.at[0].name) return false;
+        positional += !head->args.at[i].name;
+    }
+    if (positional >= p->definition->params.count && !p->definition->folds) return false;
+    return !positional || head->args.at[0].name || !gives_tensor(s, head->args.at[0].value);
 }
 
 Value flow_express(Scope *s, const Expr *e, Value before)

@@ -212,6 +212,8 @@ static bool learn_read(Scope *s, const Expr *e, const Whole *w, const SubList *s
     for (int k = 0; k < w->rank; k++) {
         const Sub *x = &subs->at[k];
         if (!x->index && !x->fused) continue;
+        const AxisRange *r = x->index ? range_find(s, x->name) : NULL;
+        if (r && r->batch == w->axis[k]->batch && r->extent == w->axis[k]->extent) continue;
         const char *what = format("axis %d of %s, %s", k + 1, expr_text(e->left), shape_text(w->rank, w->axis));
         if (x->index) ok &= range_agree(s, x->name, w->axis[k]->extent, w->axis[k]->batch, x->at, what);
         else ok &= learn_fused(s, x, w->axis[k]->extent, what);

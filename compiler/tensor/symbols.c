@@ -20,6 +20,10 @@ const Definition *symbols_find(const Symbols *s, const char *name, bool for_libr
 static void definition_add(Symbols *s, Definition *d, bool from_library)
 {
     d->from_library = from_library;
+    if (d->every && d->kind != KIND_LOSS && d->kind != KIND_OPTIMIZER && d->kind != KIND_SCHEDULE) {
+        error_at(d->at, "`every` is for losses, optimizers and schedules, not for a %s", def_kind_name[d->kind]);
+        return;
+    }
     if (d->every) {
         Definition *before = s->every[d->kind];
         if (before && before->from_library == from_library) {
