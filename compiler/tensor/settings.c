@@ -2,6 +2,7 @@
  * steps, seed, compat) it takes from here; everything goes to the host program as a tree of numbers, strings, words,
  * lists and calls, whose meaning (csv, split, early_stop, ..) is the host's business. */
 #include "tensor/settings.h"
+#include "tensor/elaborate.h"
 #include "base/text.h"
 #include <math.h>
 #include <string.h>
@@ -30,6 +31,16 @@ static Tree *tree_new(TreeKind kind, const char *text)
     t->kind = kind;
     t->text = text;
     return t;
+}
+
+/* context = CTX: a constant of the file is its value, any other name is the host program's. */
+static bool is_constant(const Elaboration *e, const char *name)
+{
+    for (int i = 0; i < e->symbols->constants.count; i++) {
+        const Item *item = e->symbols->constants.at[i];
+        for (int k = 0; k < item->bindings.count; k++) if (item->bindings.at[k].name == name) return true;
+    }
+    return false;
 }
 
 static Tree *tree_number(Elaboration *e, const Expr *x)
@@ -65,7 +76,7 @@ static Tree *tree_of(Elaboration *e, const Expr *x)
     case EXPR_TRUE:   return tree_new(TREE_WORD, "true");
     case EXPR_FALSE:  return tree_new(TREE_WORD, "false");
     case EXPR_NONE:   return tree_new(TREE_WORD, "none");
-    case EXPR_NAME:   return tree_new(TREE_WORD, x->name);
+    case EXPR_NAME:   return is_constant(e, x->name) ? tree_number(e, x) : tree_new(TREE_WORD, x->name);
     case EXPR_CALL:   return tree_call(e, x, NULL);
     case EXPR_LIST: {
         Tree *t = tree_new(TREE_LIST, NULL);
