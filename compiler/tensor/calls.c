@@ -56,6 +56,8 @@ static void too_many(Scope *s, const Definition *d, const Argument *a, int first
     note_at(d->at, "%s is defined here", d->name);
 }
 
+static bool gives_tensor(Scope *s, const Expr *e);
+
 /* Positional and named arguments into p; what a definition with `...` takes beyond its parameters into rest. */
 static void bind_arguments(Scope *s, const Arguments *args, int first, bool skip_tensors, Part *p, NamedValues *rest)
 {
@@ -72,7 +74,8 @@ static void bind_arguments(Scope *s, const Arguments *args, int first, bool skip
             continue;
         }
         while (skip_tensors && k < d->params.count && param_is_tensor(d, k)) k++;
-        if (k < d->params.count) {
+        bool folded = d->folds && rest && k >= 2 && gives_tensor(s, a->value);       /* concat(a, b, c) */
+        if (k < d->params.count && !folded) {
             const Param *q = &d->params.at[k++];
             NamedValue v = { .name = q->name, .at = a->value->at, .value = argument_value(s, q, a->value) };
             const Entry *entry = a->value->kind == EXPR_NAME ? scope_find(s, a->value->name) : NULL;
@@ -154,6 +157,8 @@ static const char *call_path(Scope *s, const Definition *d, const NamedValues *a
     if (part && part->shared) return part->shared->path;
     if (d->kind == KIND_OPTIMIZER && s->e->variable) return s->e->variable;
     const char *name = option_text(s, args, d);
+    const NamedValue *inner = d->every && d->kind == KIND_LOSS && !s->e->averaging ? named_find(args, intern("inner")) : NULL;
+    if (inner && inner->value.kind == VALUE_PART) name = inner->value.part->definition->name;      /* a loss as a metric */
     if (!name) name = d->name ? d->name : d->kind == KIND_SCHEDULE ? "schedule" : def_kind_name[d->kind];
     return path_count(s->e, path_join(s->prefix, name));
 }

@@ -310,7 +310,8 @@ static bool measured_set(Scope *s, const Expr *flow, Value v, Measured *out)
         scope_error(s, flow->at, "expected a number for each sample, this is %s", value_kind_text(v));
     if (!value_is_run_time(v) && v.kind != VALUE_NUMBER) return false;
     out->name = is_measure_name(flow) ? flow->name : intern("metric");
-    if (value_is_run_time(v)) v = name_it(s, out->name, v);
+    bool one_number = v.kind == VALUE_NODE && !v.node->indices;
+    if (value_is_run_time(v) && !one_number) v = name_it(s, out->name, v);
     if (v.kind == VALUE_POISON) return false;
     out->value = v.kind == VALUE_TENSOR ? v.whole->node : value_to_node(v);
     if (v.kind == VALUE_TENSOR) {
