@@ -6,7 +6,9 @@
 
 /* ---- numbered indices: one object for each place, extent and kind ---- */
 enum { PLACES = 2 * MAX_RANK };
-typedef struct Numbered { LIST(const Index *) at; } Numbered;
+typedef struct Numbered {
+    LIST(const Index *) at;
+} Numbered;
 static Numbered numbered[PLACES];
 static unsigned numbered_generation;
 
@@ -14,13 +16,11 @@ static const Index *index_numbered(int place, const Index *like)
 {
     if (numbered_generation != arena_generation()) {
         numbered_generation = arena_generation();
-        for (int i = 0; i < PLACES; i++)
-            numbered[i] = (Numbered){0};
+        for (int i = 0; i < PLACES; i++) numbered[i] = (Numbered){ 0 };
     }
     Numbered *n = &numbered[place];
     for (int i = 0; i < n->at.count; i++)
-        if (n->at.at[i]->extent == like->extent && n->at.at[i]->batch == like->batch)
-            return n->at.at[i];
+        if (n->at.at[i]->extent == like->extent && n->at.at[i]->batch == like->batch) return n->at.at[i];
     PUSH(n->at, index_new("_", like->extent, like->batch));
     return n->at.at[n->at.count - 1];
 }
@@ -35,7 +35,7 @@ static int by_kind_and_id(const void *a, const void *b)
 static const Node *normal_one(const Node *e)
 {
     if (e->type == TYPE_FLOAT && (e->op == OP_MUL || e->op == OP_DIV || e->op == OP_NEG)) {
-        Product p = {0};
+        Product p = { 0 };
         product_add(&p, e, false);
         qsort(p.factors.at, (size_t)p.factors.count, sizeof *p.factors.at, by_kind_and_id);
         return product_node(&p);
@@ -47,8 +47,7 @@ static const Node *normal_one(const Node *e)
 static const Node *normal(const Node *e, void *data)
 {
     const Node *known = *node_memo_normal(e);
-    if (known)
-        return known;
+    if (known) return known;
     const Node *result = normal_one(node_rebuild(e, normal, data));
     *node_memo_normal(e) = result;
     return result;
@@ -59,30 +58,26 @@ typedef struct Shape {
     Equation *e;
     const Node *value, *test;
     const Sum *left[MAX_RANK];
-    int step;                                    /* the place of the loop's index; -1 */
+    int step; /* the place of the loop's index; -1 */
 } Shape;
 
 /* Numbers the indices in the order in which the left side has them, then any others, then the reduced ones. */
 static Shape shape_of(Equation *e)
 {
     Shape shape = { .e = e, .step = -1 };
-    Substitution sub = {0};
+    Substitution sub = { 0 };
     for (int a = 0; a < e->out->rank; a++)
         for (int k = 0; k < e->left[a]->count; k++)
-            if (e->left[a]->term[k].index)
-                substitution_set(&sub, e->left[a]->term[k].index, e->left[a]);
-    for (int i = 0; i < e->indices; i++)
-        substitution_set(&sub, e->index[i], e->left[0]);
-    for (int i = 0; i < e->reduced_count; i++)
-        substitution_set(&sub, e->reduced[i], e->left[0]);
+            if (e->left[a]->term[k].index) substitution_set(&sub, e->left[a]->term[k].index, e->left[a]);
+    for (int i = 0; i < e->indices; i++) substitution_set(&sub, e->index[i], e->left[0]);
+    for (int i = 0; i < e->reduced_count; i++) substitution_set(&sub, e->reduced[i], e->left[0]);
     for (int i = 0; i < sub.count; i++) {
         shape.step = sub.index[i] == e->step ? i : shape.step;
         sub.value[i] = sum_index(index_numbered(i, sub.index[i]));
     }
     shape.value = normal(node_substitute(e->value, &sub), NULL);
     shape.test = e->test ? normal(node_substitute(e->test, &sub), NULL) : NULL;
-    for (int a = 0; a < e->out->rank; a++)
-        shape.left[a] = sum_substitute(e->left[a], &sub);
+    for (int a = 0; a < e->out->rank; a++) shape.left[a] = sum_substitute(e->left[a], &sub);
     return shape;
 }
 
@@ -90,8 +85,7 @@ static uint64_t shape_hash(const Shape *s)
 {
     uint64_t hash = hash_pointer(s->e->out->rank + 16u * s->e->reduction, s->value);
     hash = hash_pointer(hash_pointer(hash, s->test), s->e->loop);
-    for (int a = 0; a < s->e->out->rank; a++)
-        hash = hash_pointer(hash, s->left[a]);
+    for (int a = 0; a < s->e->out->rank; a++) hash = hash_pointer(hash, s->left[a]);
     return hash;
 }
 
@@ -107,16 +101,14 @@ static bool shape_same(const void *item, const void *key)
         if (e->reduced[i]->extent != f->reduced[i]->extent || e->reduced[i]->batch != f->reduced[i]->batch)
             return false;
     for (int i = 0; i < e->out->rank; i++)
-        if (a->left[i] != b->left[i] || e->out->extent[i] != f->out->extent[i])
-            return false;
+        if (a->left[i] != b->left[i] || e->out->extent[i] != f->out->extent[i]) return false;
     return true;
 }
 
 static bool is_output(const Simplifier *s, const Tensor *t)
 {
     for (int i = 0; i < s->p->outputs.count; i++)
-        if (s->p->outputs.at[i].value == t)
-            return true;
+        if (s->p->outputs.at[i].value == t) return true;
     return false;
 }
 
@@ -125,7 +117,7 @@ static bool is_output(const Simplifier *s, const Tensor *t)
 void rule_cse(Simplifier *s)
 {
     survey(s);
-    ConsTable seen = {0};
+    ConsTable seen = { 0 };
     int count = 0;
     for (int i = 0; i < s->lines.count; i++) {
         Line line = s->lines.at[i];

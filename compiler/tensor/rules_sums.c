@@ -9,22 +9,17 @@
 /* test says k == value, k not hidden in an atom: gives value. */
 static const Sum *hit_of(const Node *test, const Index *k)
 {
-    if (test->op != OP_EQ || test->arg[0]->type != TYPE_INT || test->arg[1]->type != TYPE_INT)
-        return NULL;
+    if (test->op != OP_EQ || test->arg[0]->type != TYPE_INT || test->arg[1]->type != TYPE_INT) return NULL;
     const Sum *d = sum_sub(sum_node(test->arg[0]), sum_node(test->arg[1]));
     int factor = sum_factor(d, k);
-    if (factor != 1 && factor != -1)
-        return NULL;
-    const Sum *value = sum_scale(sum_sub(sum_scale(sum_index(k), factor), d), factor);      /* d = factor k + rest */
-    if (sum_uses(value, k))
-        return NULL;
-    for (int i = 0; i < value->count; i++) {     /* the batch is no number: it meets only itself */
+    if (factor != 1 && factor != -1) return NULL;
+    const Sum *value = sum_scale(sum_sub(sum_scale(sum_index(k), factor), d), factor); /* d = factor k + rest */
+    if (sum_uses(value, k)) return NULL;
+    for (int i = 0; i < value->count; i++) { /* the batch is no number: it meets only itself */
         const Term *t = &value->term[i];
         bool batch = t->index && t->index->batch;
-        for (int a = 0; t->atom && a < t->atom->indices; a++)
-            batch = batch || (t->atom->index[a]->batch && k->batch);
-        if (batch && !(k->batch && sum_plain(value)))
-            return NULL;
+        for (int a = 0; t->atom && a < t->atom->indices; a++) batch = batch || (t->atom->index[a]->batch && k->batch);
+        if (batch && !(k->batch && sum_plain(value))) return NULL;
     }
     return k->batch && !sum_plain(value) ? NULL : value;
 }
@@ -33,16 +28,14 @@ static const Sum *hit_of(const Node *test, const Index *k)
  * use k; those that do are behind it now. */
 static const Node *delta_test(const Node *const *part, int count, int at, const Index *k, const Sum *value)
 {
-    Substitution sub = {0};
+    Substitution sub = { 0 };
     const Node *test = NULL;
     substitution_set(&sub, k, value);
     for (int i = 0; i < at; i++)
-        if (!node_uses(part[i], k))
-            test = node_and(test, part[i]);
+        if (!node_uses(part[i], k)) test = node_and(test, part[i]);
     test = k->batch ? test : node_and(test, node_in(value, k->extent));
     for (int i = 0; i < count; i++)
-        if (i > at || (i < at && node_uses(part[i], k)))
-            test = node_and(test, node_substitute(part[i], &sub));
+        if (i > at || (i < at && node_uses(part[i], k))) test = node_and(test, node_substitute(part[i], &sub));
     return test;
 }
 
@@ -50,15 +43,13 @@ static bool delta_of(Equation *e)
 {
     const Node *part[MAX_CONJUNCTS];
     int count = node_conjuncts(e->value->arg[0], part, MAX_CONJUNCTS);
-    if (count > MAX_CONJUNCTS)
-        return false;
+    if (count > MAX_CONJUNCTS) return false;
     for (int i = 0; i < count; i++)
         for (int r = 0; r < e->reduced_count; r++) {
             const Index *k = e->reduced[r];
             const Sum *value = hit_of(part[i], k);
-            if (!value)
-                continue;
-            Substitution sub = {0};
+            if (!value) continue;
+            Substitution sub = { 0 };
             substitution_set(&sub, k, value);
             e->value = node_guard(delta_test(part, count, i, k, value), node_substitute(e->value->arg[1], &sub));
             memmove(&e->reduced[r], &e->reduced[r + 1], sizeof e->reduced[0] * (size_t)(e->reduced_count - r - 1));
@@ -90,24 +81,21 @@ static const Node *hoist_test(Equation *e, const Node *guard)
 {
     const Node *part[MAX_CONJUNCTS], *leave = NULL, *stay = NULL;
     int count = node_conjuncts(guard->arg[0], part, MAX_CONJUNCTS);
-    if (count > MAX_CONJUNCTS)
-        return guard;
+    if (count > MAX_CONJUNCTS) return guard;
     for (int i = 0; i < count; i++)
         if (!node_uses_any(part[i], e->reduced_count, e->reduced) && (!stay || reads_nothing(part[i])))
             leave = node_and(leave, part[i]);
         else
             stay = node_and(stay, part[i]);
-    if (!leave)
-        return guard;
+    if (!leave) return guard;
     e->test = node_and(e->test, leave);
     return node_guard(stay, guard->arg[1]);
 }
 
 static void hoist_tests(Equation *e)
 {
-    if (node_is_guard(e->value))
-        e->value = hoist_test(e, e->value);
-    Product p = {0};
+    if (node_is_guard(e->value)) e->value = hoist_test(e, e->value);
+    Product p = { 0 };
     bool changed = false;
     product_add(&p, e->value, false);
     for (int i = 0; i < p.factors.count; i++) {
@@ -116,8 +104,7 @@ static void hoist_tests(Equation *e)
         changed = changed || left != f->node;
         f->node = left;
     }
-    if (changed)
-        e->value = product_node(&p);
+    if (changed) e->value = product_node(&p);
 }
 
 static bool product_has_free(const Product *p, const Equation *e)
@@ -131,7 +118,7 @@ static bool product_has_free(const Product *p, const Equation *e)
 /* The value as a product, maps that are products with a factor to leave being opened. */
 static Product product_wide(Simplifier *s, const Equation *e)
 {
-    Product p = {0}, wide = {0};
+    Product p = { 0 }, wide = { 0 };
     product_add(&p, e->value, false);
     wide.negative = p.negative;
     for (int i = 0; i < p.factors.count; i++) {
@@ -139,12 +126,11 @@ static Product product_wide(Simplifier *s, const Equation *e)
         const Equation *map = f->node->op == OP_READ && !f->divides ? tensor_map(s, f->node->tensor) : NULL;
         if (map && map != e && reads_same_step(e, map, f->node->sum) && map->value->type == TYPE_FLOAT) {
             Substitution sub = map_substitution(map, f->node->sum);
-            Product inner = {0};
+            Product inner = { 0 };
             product_add(&inner, node_substitute(map->value, &sub), false);
             if (product_has_free(&inner, e)) {
                 wide.negative = wide.negative != inner.negative;
-                for (int k = 0; k < inner.factors.count; k++)
-                    PUSH(wide.factors, inner.factors.at[k]);
+                for (int k = 0; k < inner.factors.count; k++) PUSH(wide.factors, inner.factors.at[k]);
                 continue;
             }
         }
@@ -156,10 +142,10 @@ static Product product_wide(Simplifier *s, const Equation *e)
 /* The sum that e is a multiple of, e being changed to that multiple; NULL if nothing leaves. */
 static Equation *hoist_factors(Simplifier *s, Equation *e)
 {
-    Product p = product_wide(s, e), rest = {0}, out = { .negative = p.negative };
+    Product p = product_wide(s, e), rest = { 0 }, out = { .negative = p.negative };
     bool leaves = p.negative;
     const Node *sum;
-    PUSH(out.factors, ((Factor){0}));            /* the sum's place */
+    PUSH(out.factors, ((Factor){ 0 })); /* the sum's place */
     for (int i = 0; i < p.factors.count; i++) {
         const Factor *f = &p.factors.at[i];
         if (node_uses_any(f->node, e->reduced_count, e->reduced)) {
@@ -169,11 +155,9 @@ static Equation *hoist_factors(Simplifier *s, Equation *e)
             leaves = leaves || !node_is_number(f->node, 1);
         }
     }
-    if (!leaves || rest.factors.count == 0)
-        return NULL;
+    if (!leaves || rest.factors.count == 0) return NULL;
     Equation *q = equation_own(s, e, product_node(&rest), e->test, RED_SUM, "f", &sum);
-    if (!q)
-        return NULL;
+    if (!q) return NULL;
     out.factors.at[0].node = sum;
     e->value = node_guard(e->test, product_node(&out));
     e->test = NULL;
@@ -185,15 +169,14 @@ static Equation *hoist_factors(Simplifier *s, Equation *e)
 void rule_hoist(Simplifier *s)
 {
     survey(s);
-    Lines out = {0};
+    Lines out = { 0 };
     for (int i = 0; i < s->lines.count; i++) {
         Line line = s->lines.at[i];
         Equation *e = line.e;
         if (e->reduction == RED_SUM && !equation_is_scatter(e)) {
             hoist_tests(e);
             Equation *sum = hoist_factors(s, e);
-            if (sum)
-                PUSH(out, ((Line){ sum, line.backward }));
+            if (sum) PUSH(out, ((Line){ sum, line.backward }));
         }
         PUSH(out, line);
     }
@@ -210,7 +193,7 @@ typedef struct Lifting {
     bool backward;
     Lines *out;
     int tests;
-    const Node *test[MAX_CONJUNCTS];             /* what holds round the place that is looked at */
+    const Node *test[MAX_CONJUNCTS]; /* what holds round the place that is looked at */
 } Lifting;
 
 static bool lacks_index(const Equation *e, const Node *x) { return x->indices < e->indices + e->reduced_count; }
@@ -224,11 +207,9 @@ static const Node *lift(Lifting *l, const Node *x)
 {
     const Node *test = NULL, *read;
     for (int i = 0; i < l->tests; i++)
-        if (node_within(l->test[i], x->indices, x->index))
-            test = node_and(test, l->test[i]);
+        if (node_within(l->test[i], x->indices, x->index)) test = node_and(test, l->test[i]);
     Equation *q = equation_own(l->s, l->e, x, test, RED_NONE, suffix_of(x), &read);
-    if (!q)
-        return NULL;
+    if (!q) return NULL;
     PUSH(*l->out, ((Line){ q, l->backward }));
     return read;
 }
@@ -249,25 +230,19 @@ static const Node *lifted_choice(const Node *x, Lifting *l)
 {
     const Node *first = lifted(x->arg[0], l), *not = node1(OP_NOT, x->arg[0]);
     const Node *second = lifted_where(l, x->op == OP_OR ? not : x->arg[0], x->arg[1]);
-    if (x->op != OP_SELECT)
-        return node2(x->op, first, second);
+    if (x->op != OP_SELECT) return node2(x->op, first, second);
     return node_select(first, second, lifted_where(l, not, x->arg[2]));
 }
 
-static bool more_indices(const Node *a, const Node *b)
-{
-    return !node_within(a, b->indices, b->index);
-}
+static bool more_indices(const Node *a, const Node *b) { return !node_within(a, b->indices, b->index); }
 
 static const Node *lifted(const Node *x, void *data)
 {
     Lifting *l = data;
-    if (x->op == OP_READ || x->op == OP_NUM)
-        return x;
+    if (x->op == OP_READ || x->op == OP_NUM) return x;
     if (x->type == TYPE_FLOAT && lacks_index(l->e, x) && node_is_costly(x)) {
         const Node *read = lift(l, x);
-        if (read)
-            return read;
+        if (read) return read;
     }
     if (x->op == OP_DIV && x->arg[1]->op != OP_NUM && !node_is_number(x->arg[0], 1) &&
         ((lacks_index(l->e, x->arg[1]) && more_indices(x->arg[0], x->arg[1])) || node_is_constant(x->arg[1])))
@@ -279,7 +254,7 @@ static const Node *lifted(const Node *x, void *data)
 void rule_invariant(Simplifier *s)
 {
     survey(s);
-    Lines out = {0};
+    Lines out = { 0 };
     for (int i = 0; i < s->lines.count; i++) {
         Line line = s->lines.at[i];
         Equation *e = line.e;

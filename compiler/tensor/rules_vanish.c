@@ -6,7 +6,9 @@
 
 /* ---- dead equations ----
  * requires: nothing.  keeps: what outputs and updates are made of, in its order.  breaks: nothing. */
-typedef struct Needs { LIST(const Tensor *) todo; } Needs;
+typedef struct Needs {
+    LIST(const Tensor *) todo;
+} Needs;
 
 static void need(Simplifier *s, Needs *n, bool *needed, const Tensor *t)
 {
@@ -27,23 +29,19 @@ void rule_dead(Simplifier *s)
         before[i] = last[t->id];
         last[t->id] = i + 1;
     }
-    Needs n = {0};
-    for (int i = 0; i < s->p->outputs.count; i++)
-        need(s, &n, needed, s->p->outputs.at[i].value);
-    for (int i = 0; i < s->p->updates.count; i++)
-        need(s, &n, needed, s->p->updates.at[i].value);
+    Needs n = { 0 };
+    for (int i = 0; i < s->p->outputs.count; i++) need(s, &n, needed, s->p->outputs.at[i].value);
+    for (int i = 0; i < s->p->updates.count; i++) need(s, &n, needed, s->p->updates.at[i].value);
     while (n.todo.count) {
         const Tensor *t = n.todo.at[--n.todo.count];
         for (int line = last[t->id]; line; line = before[line - 1]) {
             const Reads *reads = equation_reads(s->lines.at[line - 1].e);
-            for (int k = 0; k < reads->count; k++)
-                need(s, &n, needed, reads->at[k].node->tensor);
+            for (int k = 0; k < reads->count; k++) need(s, &n, needed, reads->at[k].node->tensor);
         }
     }
     int count = 0;
     for (int i = 0; i < s->lines.count; i++)
-        if (needed[s->lines.at[i].e->out->id])
-            s->lines.at[count++] = s->lines.at[i];
+        if (needed[s->lines.at[i].e->out->id]) s->lines.at[count++] = s->lines.at[i];
     s->lines.count = count;
 }
 
@@ -55,7 +53,7 @@ static bool vanishes(const Index *index) { return index->extent == 1 && !index->
 
 static void ones_of(Equation *e)
 {
-    Substitution sub = {0};
+    Substitution sub = { 0 };
     int count = 0;
     for (int i = 0; i < e->indices; i++)
         if (vanishes(e->index[i]) && e->index[i] != e->step)
@@ -70,14 +68,12 @@ static void ones_of(Equation *e)
         else
             e->reduced[count++] = e->reduced[i];
     e->reduced_count = count;
-    if (sub.count)
-        equation_substitute(e, &sub);
+    if (sub.count) equation_substitute(e, &sub);
 }
 
 static void idle_reduced(Equation *e)
 {
-    if (e->reduction == RED_NONE || e->reduction == RED_ARGMAX || e->reduction == RED_ARGMIN)
-        return;
+    if (e->reduction == RED_NONE || e->reduction == RED_ARGMAX || e->reduction == RED_ARGMIN) return;
     int count = 0;
     for (int i = 0; i < e->reduced_count; i++) {
         const Index *k = e->reduced[i];
@@ -105,13 +101,10 @@ static bool is_copy(Simplifier *s, const Equation *e)
 {
     const TensorFacts *f = tensor_facts(s, e->out);
     const Node *value = e->value->op == OP_STOP ? e->value->arg[0] : e->value;
-    if (!equation_is_map(e) || f->pieces > 1 || f->kept || value->type != e->out->type)
-        return false;
-    if (value->op != OP_READ)
-        return node_is_constant(value);
+    if (!equation_is_map(e) || f->pieces > 1 || f->kept || value->type != e->out->type) return false;
+    if (value->op != OP_READ) return node_is_constant(value);
     for (int a = 0; a < value->sums; a++)
-        if (!sum_is_affine(value->sum[a]))
-            return false;
+        if (!sum_is_affine(value->sum[a])) return false;
     return value->tensor != e->out;
 }
 
@@ -120,8 +113,7 @@ static const Node *copied(const Node *e, void *data)
     Simplifier *s = data;
     for (int chain = 0; e->op == OP_READ && chain < s->lines.count; chain++) {
         const Equation *copy = tensor_facts(s, e->tensor)->copied;
-        if (!copy)
-            break;
+        if (!copy) break;
         Substitution sub = map_substitution(copy, e->sum);
         const Node *value = copy->value->op == OP_STOP ? copy->value->arg[0] : copy->value;
         e = node_substitute(value, &sub);
@@ -131,12 +123,10 @@ static const Node *copied(const Node *e, void *data)
 
 static bool is_whole_copy(const Equation *e)
 {
-    if (!equation_is_map(e) || e->value->op != OP_READ || e->value->sums != e->out->rank)
-        return false;
+    if (!equation_is_map(e) || e->value->op != OP_READ || e->value->sums != e->out->rank) return false;
     const Tensor *x = e->value->tensor;
     for (int a = 0; a < x->rank; a++)
-        if (e->value->sum[a] != e->left[a] || x->extent[a] != e->out->extent[a])
-            return false;
+        if (e->value->sum[a] != e->left[a] || x->extent[a] != e->out->extent[a]) return false;
     return x->role == ROLE_TEMP && x->type == e->out->type && x->batch == e->out->batch && x != e->out;
 }
 
@@ -148,22 +138,18 @@ static void copies_of_kept(Simplifier *s)
     for (int i = 0; i < s->lines.count; i++) {
         const Equation *e = s->lines.at[i].e;
         TensorFacts *y = tensor_facts(s, e->out);
-        if (!y->kept || y->pieces > 1 || !is_whole_copy(e))
-            continue;
+        if (!y->kept || y->pieces > 1 || !is_whole_copy(e)) continue;
         TensorFacts *x = tensor_facts(s, e->value->tensor);
-        if (x->kept || x->same || x->pieces == 0)
-            continue;
+        if (x->kept || x->same || x->pieces == 0) continue;
         x->same = e->out;
         s->lines.at[i].e = NULL;
         any = true;
     }
-    if (!any)
-        return;
+    if (!any) return;
     int count = 0;
     for (int i = 0; i < s->lines.count; i++) {
         Equation *e = s->lines.at[i].e;
-        if (!e)
-            continue;
+        if (!e) continue;
         Tensor *same = tensor_facts(s, e->out)->same;
         e->out = same ? same : e->out;
         s->lines.at[count++] = s->lines.at[i];
@@ -200,34 +186,31 @@ void rule_copies(Simplifier *s)
  * requires: gradients are made.  keeps: values up to rounding.  breaks: differentiation. */
 static const Node *number_of_constant(const Tensor *t)
 {
-    return t->type == TYPE_FLOAT ? node_float(t->data[0]) : t->type == TYPE_INT ? node_int((int)t->data[0])
-                                                                                : node_bool(t->data[0] != 0);
+    return t->type == TYPE_FLOAT ? node_float(t->data[0])
+           : t->type == TYPE_INT ? node_int((int)t->data[0])
+                                 : node_bool(t->data[0] != 0);
 }
 
 static const Node *strip_product(const Node *e)
 {
-    Product p = {0};
+    Product p = { 0 };
     product_add(&p, e, false);
     int numbers = 0;
-    for (int i = 0; i < p.factors.count; i++)
-        numbers += p.factors.at[i].node->op == OP_NUM;
+    for (int i = 0; i < p.factors.count; i++) numbers += p.factors.at[i].node->op == OP_NUM;
     return numbers > 1 || p.negative ? product_node(&p) : e;
 }
 
 static const Node *strip_one(const Node *e)
 {
-    if (e->op == OP_STOP)
-        return e->arg[0];
+    if (e->op == OP_STOP) return e->arg[0];
     if (e->op == OP_READ && e->tensor->role == ROLE_CONST && tensor_size(e->tensor) == 1)
         return number_of_constant(e->tensor);
     if (node_is_guard(e) && node_is_guard(e->arg[1]))
         return node_guard(node_and(e->arg[0], e->arg[1]->arg[0]), e->arg[1]->arg[1]);
-    if (e->type != TYPE_FLOAT)
-        return e;
+    if (e->type != TYPE_FLOAT) return e;
     if (e->op == OP_DIV && e->arg[1]->op == OP_NUM && e->arg[1]->number != 0 && isfinite(1 / e->arg[1]->number))
         e = node2(OP_MUL, e->arg[0], node_float(1 / e->arg[1]->number));
-    if (e->op == OP_MUL || e->op == OP_DIV)
-        return strip_product(e);
+    if (e->op == OP_MUL || e->op == OP_DIV) return strip_product(e);
     if ((e->op == OP_ADD || e->op == OP_SUB) && e->arg[1]->op == OP_NEG)
         return node2(e->op == OP_ADD ? OP_SUB : OP_ADD, e->arg[0], e->arg[1]->arg[0]);
     return e;
@@ -236,8 +219,7 @@ static const Node *strip_one(const Node *e)
 static const Node *stripped(const Node *e, void *data)
 {
     const Node *known = *node_memo_stripped(e);
-    if (known)
-        return known;
+    if (known) return known;
     const Node *result = strip_one(node_rebuild(e, stripped, data));
     *node_memo_stripped(e) = result;
     return result;
@@ -250,13 +232,15 @@ static const Node *strip_here(const Node *e, void *data)
 }
 
 /* ---- a test inside the branch of the same test is known ---- */
-typedef struct Known { int yes, no; const Node *is[MAX_CONJUNCTS * 2], *is_not[MAX_CONJUNCTS]; } Known;
+typedef struct Known {
+    int yes, no;
+    const Node *is[MAX_CONJUNCTS * 2], *is_not[MAX_CONJUNCTS];
+} Known;
 
 static bool listed(const Node *const *list, int count, const Node *e)
 {
     for (int i = 0; i < count; i++)
-        if (list[i] == e)
-            return true;
+        if (list[i] == e) return true;
     return false;
 }
 
@@ -264,12 +248,9 @@ static void know(Known *k, const Node *test)
 {
     const Node *part[MAX_CONJUNCTS];
     int count = node_conjuncts(test, part, MAX_CONJUNCTS);
-    if (count > MAX_CONJUNCTS || k->yes + count + 1 > MAX_CONJUNCTS * 2)
-        return;
-    for (int i = 0; i < count; i++)
-        k->is[k->yes++] = part[i];
-    if (count != 1)
-        k->is[k->yes++] = test;
+    if (count > MAX_CONJUNCTS || k->yes + count + 1 > MAX_CONJUNCTS * 2) return;
+    for (int i = 0; i < count; i++) k->is[k->yes++] = part[i];
+    if (count != 1) k->is[k->yes++] = test;
 }
 
 /* test without the parts that are known to hold */
@@ -277,13 +258,10 @@ static const Node *test_left(const Known *k, const Node *test)
 {
     const Node *part[MAX_CONJUNCTS];
     int count = node_conjuncts(test, part, MAX_CONJUNCTS), left = 0;
-    if (count > MAX_CONJUNCTS)
-        return test;
+    if (count > MAX_CONJUNCTS) return test;
     for (int i = 0; i < count; i++) {
-        if (listed(k->is_not, k->no, part[i]))
-            return node_bool(false);
-        if (!listed(k->is, k->yes, part[i]))
-            part[left++] = part[i];
+        if (listed(k->is_not, k->no, part[i])) return node_bool(false);
+        if (!listed(k->is, k->yes, part[i])) part[left++] = part[i];
     }
     const Node *all = left < count ? conjunction(part, left) : test;
     return all ? all : node_bool(true);
@@ -292,15 +270,12 @@ static const Node *test_left(const Known *k, const Node *test)
 static const Node *with_known(const Node *e, void *data)
 {
     const Known *k = data;
-    if (e->op != OP_SELECT)
-        return e->op == OP_READ || e->op == OP_NUM ? e : node_rebuild(e, with_known, data);
+    if (e->op != OP_SELECT) return e->op == OP_READ || e->op == OP_NUM ? e : node_rebuild(e, with_known, data);
     const Node *test = test_left(k, e->arg[0]);
-    if (node_is_true(test) || node_is_false(test))
-        return with_known(e->arg[node_is_true(test) ? 1 : 2], data);
+    if (node_is_true(test) || node_is_false(test)) return with_known(e->arg[node_is_true(test) ? 1 : 2], data);
     Known yes = *k, no = *k;
     know(&yes, test);
-    if (no.no < MAX_CONJUNCTS)
-        no.is_not[no.no++] = test;
+    if (no.no < MAX_CONJUNCTS) no.is_not[no.no++] = test;
     return node_select(test, with_known(e->arg[1], &yes), with_known(e->arg[2], &no));
 }
 
@@ -308,12 +283,11 @@ void rule_strip(Simplifier *s)
 {
     for (int i = 0; i < s->lines.count; i++) {
         Equation *e = s->lines.at[i].e;
-        if (equation_is_scatter(e))
-            equation_walk(e, strip_here, NULL);
+        if (equation_is_scatter(e)) equation_walk(e, strip_here, NULL);
         e->value = stripped(e->value, NULL);
         e->test = e->test ? stripped(e->test, NULL) : NULL;
         if (root_facts(e->value)->choices > (e->test ? 0 : 1)) {
-            Known k = {0};
+            Known k = { 0 };
             know(&k, e->test);
             e->value = with_known(e->value, &k);
         }
@@ -323,23 +297,21 @@ void rule_strip(Simplifier *s)
 
 /* ---- a map that is read once, by a map over the same indices, joins it ----
  * requires: rule_dead before it (a reader that is dead counts).  keeps: values.  breaks: nothing. */
-typedef struct Joining { Simplifier *s; const Equation *e; } Joining;
+typedef struct Joining {
+    Simplifier *s;
+    const Equation *e;
+} Joining;
 
 static bool same_indices(const Equation *e, const Equation *map, const Sum *const *subs)
 {
-    if (map->indices != e->indices)
-        return false;
+    if (map->indices != e->indices) return false;
     for (int a = 0; a < map->out->rank; a++) {
         const Index *index = sum_plain(subs[a]);
-        if (!sum_plain(map->left[a]))
-            continue;
+        if (!sum_plain(map->left[a])) continue;
         bool found = false;
-        for (int i = 0; i < e->indices; i++)
-            found = found || e->index[i] == index;
-        for (int b = 0; b < a; b++)
-            found = found && subs[b] != subs[a];
-        if (!found)
-            return false;
+        for (int i = 0; i < e->indices; i++) found = found || e->index[i] == index;
+        for (int b = 0; b < a; b++) found = found && subs[b] != subs[a];
+        if (!found) return false;
     }
     return true;
 }
@@ -347,8 +319,7 @@ static bool same_indices(const Equation *e, const Equation *map, const Sum *cons
 static const Node *joined(const Node *x, void *data)
 {
     const Joining *j = data;
-    if (x->op != OP_READ)
-        return x;
+    if (x->op != OP_READ) return x;
     const TensorFacts *f = tensor_facts(j->s, x->tensor);
     const Equation *map = f->reads == 1 && !f->kept ? tensor_map(j->s, x->tensor) : NULL;
     if (!map || map == j->e || !reads_same_step(j->e, map, x->sum) || map->value->type != x->type ||
@@ -363,15 +334,12 @@ void rule_inline_once(Simplifier *s)
     survey(s);
     for (int i = 0; i < s->lines.count; i++) {
         Equation *e = s->lines.at[i].e;
-        if (e->reduction || e->test || equation_is_scatter(e))
-            continue;
+        if (e->reduction || e->test || equation_is_scatter(e)) continue;
         const Reads *reads = root_facts(e->value)->reads;
         bool any = false;
-        for (int k = 0; k < reads->count && !any; k++)
-            any = tensor_facts(s, reads->at[k].node->tensor)->reads == 1;
+        for (int k = 0; k < reads->count && !any; k++) any = tensor_facts(s, reads->at[k].node->tensor)->reads == 1;
         Joining j = { s, e };
-        if (any)
-            e->value = node_walk(e->value, joined, &j);
+        if (any) e->value = node_walk(e->value, joined, &j);
     }
 }
 
@@ -382,8 +350,7 @@ void rule_inline_guards(Simplifier *s)
     survey(s);
     for (int i = 0; i < s->lines.count; i++) {
         Equation *e = s->lines.at[i].e;
-        if (e->reduction || e->test || !node_is_guard(e->value) || e->value->arg[1]->op != OP_READ)
-            continue;
+        if (e->reduction || e->test || !node_is_guard(e->value) || e->value->arg[1]->op != OP_READ) continue;
         const Node *x = e->value->arg[1];
         const TensorFacts *f = tensor_facts(s, x->tensor);
         const Equation *map = f->reads == 1 && !f->kept ? tensor_map(s, x->tensor) : NULL;

@@ -14,8 +14,7 @@ static uint64_t fingerprint(const Simplifier *s)
         hash = hash_add(hash_add(hash, (uint64_t)e->out->id), (uint64_t)e->value->id);
         hash = hash_add(hash_pointer(hash, e->loop), e->test ? (uint64_t)e->test->id + 1 : 0);
         hash = hash_add(hash, (uint64_t)e->reduction * 64 + (uint64_t)e->reduced_count);
-        for (int a = 0; a < e->out->rank; a++)
-            hash = hash_add(hash, (uint64_t)e->left[a]->id);
+        for (int a = 0; a < e->out->rank; a++) hash = hash_add(hash, (uint64_t)e->left[a]->id);
     }
     return hash;
 }
@@ -57,12 +56,10 @@ static void simplifier_end(Simplifier *s)
     p->equations.count = 0;
     p->first_backward = -1;
     for (int i = 0; i < s->lines.count; i++) {
-        if (s->lines.at[i].backward && p->first_backward < 0)
-            p->first_backward = i;
+        if (s->lines.at[i].backward && p->first_backward < 0) p->first_backward = i;
         PUSH(p->equations, s->lines.at[i].e);
     }
-    if (had_backward && p->first_backward < 0)
-        p->first_backward = p->equations.count;
+    if (had_backward && p->first_backward < 0) p->first_backward = p->equations.count;
 }
 
 /* requires: the program is verified and will not be differentiated again (stop() goes).

@@ -1,6 +1,6 @@
 /* test_simplify.c: each normal form on a small program: the text that is expected, and the same values as before. */
 #include "base/text.h"
-#include "tensor/program.h"
+#include "tensor/model.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdarg.h>
@@ -28,8 +28,7 @@ static Tensor *tensor(Role role, const char *name, int rank, ...)
     va_list args;
     va_start(args, rank);
     int extent[MAX_RANK];
-    for (int a = 0; a < rank; a++)
-        extent[a] = va_arg(args, int);
+    for (int a = 0; a < rank; a++) extent[a] = va_arg(args, int);
     va_end(args);
     return tensor_new(name, rank, extent, false, TYPE_FLOAT, role);
 }
@@ -39,8 +38,7 @@ static const Node *at(Tensor *t, ...)
     va_list args;
     va_start(args, t);
     const Sum *sub[MAX_RANK];
-    for (int a = 0; a < t->rank; a++)
-        sub[a] = va_arg(args, const Sum *);
+    for (int a = 0; a < t->rank; a++) sub[a] = va_arg(args, const Sum *);
     va_end(args);
     return node_read(t, sub);
 }
@@ -59,8 +57,7 @@ static Equation *let(Tensor *t, const Node *value, ...)
     va_list args;
     va_start(args, value);
     const Index *index[MAX_RANK];
-    for (int a = 0; a < t->rank; a++)
-        index[a] = va_arg(args, const Index *);
+    for (int a = 0; a < t->rank; a++) index[a] = va_arg(args, const Index *);
     va_end(args);
     Equation *e = equation_map(t, index, value);
     PUSH(program->equations, e);
@@ -93,8 +90,7 @@ static double *copy_of(Values *v, Tensor *t)
 
 static void fill(const Node *e, void *data)
 {
-    if (e->op != OP_READ || e->tensor->role == ROLE_TEMP || e->tensor->role == ROLE_CONST)
-        return;
+    if (e->op != OP_READ || e->tensor->role == ROLE_TEMP || e->tensor->role == ROLE_CONST) return;
     int64_t size = tensor_size(e->tensor);
     double *to = values_of(data, e->tensor);
     for (int64_t i = 0; i < (e->tensor->batch ? size / e->tensor->extent[0] * 3 : size); i++)
@@ -105,15 +101,14 @@ static void fill(const Node *e, void *data)
 static Values *run(Program *p)
 {
     Values *v = values_new(3, 1, 1);
-    for (int i = 0; i < p->equations.count; i++)
-        equation_visit(p->equations.at[i], fill, v);
+    for (int i = 0; i < p->equations.count; i++) equation_visit(p->equations.at[i], fill, v);
     interpret(p, v);
     return v;
 }
 
 static const char *text_of(const Program *p)
 {
-    Text t = {0};
+    Text t = { 0 };
     for (int i = 0; i < p->equations.count; i++)
         text_addf(&t, "%s%s\n", p->equations.at[i]->loop ? "| " : "", equation_text(p->equations.at[i]));
     return text_string(&t);
@@ -124,8 +119,7 @@ static void expect(const char *wanted)
     program_verify(program, "the test");
     Values *before = run(program);
     double *value[16];
-    for (int i = 0; i < program->outputs.count; i++)
-        value[i] = copy_of(before, program->outputs.at[i].value);
+    for (int i = 0; i < program->outputs.count; i++) value[i] = copy_of(before, program->outputs.at[i].value);
     simplify(program);
     program_verify(program, "simplify");
     const char *got = text_of(program);
@@ -143,7 +137,8 @@ static void expect(const char *wanted)
 /* ---- what vanishes ---- */
 Test(simplify, dead_equations_and_copies_go)
 {
-    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *y = tensor(ROLE_TEMP, "y", 2, 4, 3), *unused = tensor(ROLE_TEMP, "u", 1, 3);
+    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *y = tensor(ROLE_TEMP, "y", 2, 4, 3),
+           *unused = tensor(ROLE_TEMP, "u", 1, 3);
     Tensor *z = tensor(ROLE_TEMP, "z", 2, 4, 3);
     const Index *i = idx("i", 4), *j = idx("j", 3), *k = idx("k", 3), *a = idx("a", 4), *b = idx("b", 3);
     let(y, at(x, s(j), s(i)), i, j);
@@ -180,7 +175,8 @@ Test(simplify, a_test_inside_its_own_branch_goes)
     Tensor *x = tensor(ROLE_INPUT, "x", 1, 4), *y = tensor(ROLE_TEMP, "y", 1, 4);
     const Index *i = idx("i", 4);
     const Node *test = greater(at(x, s(i)), num(0));
-    let(y, node_select(test, add(node_select(test, at(x, s(i)), num(7)), num(1)), node_select(test, num(3), num(4))), i);
+    let(y, node_select(test, add(node_select(test, at(x, s(i)), num(7)), num(1)), node_select(test, num(3), num(4))),
+        i);
     output(y);
     expect("y[i] = x[i] > 0 ? x[i] + 1 : 4\n");
 }
@@ -198,11 +194,12 @@ Test(simplify, numbers_of_a_product_are_one)
 
 Test(simplify, a_map_read_once_joins_its_reader)
 {
-    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *t = tensor(ROLE_TEMP, "t", 2, 3, 4), *u = tensor(ROLE_TEMP, "u", 1, 3);
+    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *t = tensor(ROLE_TEMP, "t", 2, 3, 4),
+           *u = tensor(ROLE_TEMP, "u", 1, 3);
     Tensor *y = tensor(ROLE_TEMP, "y", 2, 4, 3);
     const Index *i = idx("i", 3), *j = idx("j", 4), *k = idx("k", 3), *a = idx("a", 4), *b = idx("b", 3);
     let(t, node1(OP_ABS, at(x, s(i), s(j))), i, j);
-    let(u, add(at(x, s(k), c(0)), num(1)), k);           /* fewer indices: stays */
+    let(u, add(at(x, s(k), c(0)), num(1)), k); /* fewer indices: stays */
     let(y, mul(at(t, s(b), s(a)), at(u, s(b))), a, b);
     output(y);
     expect("u[k] = x[k, 0] + 1\ny[a, b] = abs(x[b, a]) * u[b]\n");
@@ -220,9 +217,11 @@ Test(simplify, a_sum_of_a_delta_has_one_hit)
 
 Test(simplify, a_factor_without_the_index_leaves_the_sum)
 {
-    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *w = tensor(ROLE_PARAM, "w", 1, 3), *t = tensor(ROLE_TEMP, "t", 2, 3, 4);
+    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *w = tensor(ROLE_PARAM, "w", 1, 3),
+           *t = tensor(ROLE_TEMP, "t", 2, 3, 4);
     Tensor *y = tensor(ROLE_TEMP, "y", 1, 3), *z = tensor(ROLE_TEMP, "z", 1, 3);
-    const Index *i = idx("i", 3), *j = idx("j", 4), *a = idx("a", 3), *b = idx("b", 3), *k = idx("k", 4), *m = idx("m", 4);
+    const Index *i = idx("i", 3), *j = idx("j", 4), *a = idx("a", 3), *b = idx("b", 3), *k = idx("k", 4),
+                *m = idx("m", 4);
     let(t, mul(at(x, s(i), s(j)), at(w, s(i))), i, j);
     reduce(let(y, at(t, s(a), s(k)), a), RED_SUM, k);
     reduce(let(z, mul(num(2), at(x, s(b), s(m))), b), RED_SUM, m);
@@ -266,7 +265,8 @@ Test(simplify, nested_guards_are_one)
 /* ---- what is computed once ---- */
 Test(simplify, a_costly_expression_with_fewer_indices_is_lifted)
 {
-    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *v = tensor(ROLE_INPUT, "v", 1, 4), *y = tensor(ROLE_TEMP, "y", 2, 3, 4);
+    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *v = tensor(ROLE_INPUT, "v", 1, 4),
+           *y = tensor(ROLE_TEMP, "y", 2, 3, 4);
     const Index *i = idx("i", 3), *j = idx("j", 4);
     let(y, over(at(x, s(i), s(j)), node1(OP_SQRT, add(num(2), at(v, s(j))))), i, j);
     output(y);
@@ -275,7 +275,8 @@ Test(simplify, a_costly_expression_with_fewer_indices_is_lifted)
 
 Test(simplify, what_is_lifted_takes_its_test_along)
 {
-    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *v = tensor(ROLE_INPUT, "v", 1, 4), *y = tensor(ROLE_TEMP, "y", 2, 3, 4);
+    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *v = tensor(ROLE_INPUT, "v", 1, 4),
+           *y = tensor(ROLE_TEMP, "y", 2, 3, 4);
     const Index *i = idx("i", 3), *j = idx("j", 4);
     const Node *w = at(v, s(j));
     let(y, node_select(greater(w, num(0)), mul(node1(OP_SQRT, w), at(x, s(i), s(j))), num(5)), i, j);
@@ -285,9 +286,12 @@ Test(simplify, what_is_lifted_takes_its_test_along)
 
 Test(simplify, equal_equations_are_one)
 {
-    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *w = tensor(ROLE_PARAM, "w", 2, 4, 2), *p = tensor(ROLE_TEMP, "p", 2, 3, 2);
-    Tensor *q = tensor(ROLE_TEMP, "q", 2, 3, 2), *y = tensor(ROLE_TEMP, "y", 2, 3, 2), *v = tensor(ROLE_STATE, "v", 2, 3, 2);
-    const Index *i = idx("i", 3), *o = idx("o", 2), *k = idx("k", 4), *a = idx("a", 3), *b = idx("b", 2), *m = idx("m", 4);
+    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *w = tensor(ROLE_PARAM, "w", 2, 4, 2),
+           *p = tensor(ROLE_TEMP, "p", 2, 3, 2);
+    Tensor *q = tensor(ROLE_TEMP, "q", 2, 3, 2), *y = tensor(ROLE_TEMP, "y", 2, 3, 2),
+           *v = tensor(ROLE_STATE, "v", 2, 3, 2);
+    const Index *i = idx("i", 3), *o = idx("o", 2), *k = idx("k", 4), *a = idx("a", 3), *b = idx("b", 2),
+                *m = idx("m", 4);
     const Index *n = idx("n", 3), *r = idx("r", 2);
     reduce(let(p, mul(at(x, s(i), s(k)), at(w, s(k), s(o))), i, o), RED_SUM, k);
     reduce(let(q, mul(at(w, s(m), s(b)), at(x, s(a), s(m))), a, b), RED_SUM, m);
@@ -301,8 +305,10 @@ Test(simplify, equal_equations_are_one)
 /* ---- tests on results ---- */
 Test(simplify, relu_and_dropout_store_no_mask)
 {
-    Tensor *x = tensor(ROLE_INPUT, "x", 1, 6), *relu = tensor(ROLE_TEMP, "relu", 1, 6), *drop = tensor(ROLE_TEMP, "drop", 1, 6);
-    Tensor *g = tensor(ROLE_INPUT, "g", 1, 6), *dx = tensor(ROLE_TEMP, "dx", 1, 6), *drelu = tensor(ROLE_TEMP, "drelu", 1, 6);
+    Tensor *x = tensor(ROLE_INPUT, "x", 1, 6), *relu = tensor(ROLE_TEMP, "relu", 1, 6),
+           *drop = tensor(ROLE_TEMP, "drop", 1, 6);
+    Tensor *g = tensor(ROLE_INPUT, "g", 1, 6), *dx = tensor(ROLE_TEMP, "dx", 1, 6),
+           *drelu = tensor(ROLE_TEMP, "drelu", 1, 6);
     const Index *i = idx("i", 6), *j = idx("j", 6), *k = idx("k", 6), *l = idx("l", 6);
     let(relu, node2(OP_MAX, at(x, s(i)), num(0)), i);
     const Node *kept = node2(OP_GE, node_rand(1, s(j)), num(0.5));
@@ -356,7 +362,8 @@ Test(simplify, the_batch_is_not_split)
 
 Test(simplify, disjoint_contributions_are_pieces)
 {
-    Tensor *a = tensor(ROLE_INPUT, "a", 2, 3, 2), *b = tensor(ROLE_INPUT, "b", 1, 3), *y = tensor(ROLE_TEMP, "y", 2, 3, 3);
+    Tensor *a = tensor(ROLE_INPUT, "a", 2, 3, 2), *b = tensor(ROLE_INPUT, "b", 1, 3),
+           *y = tensor(ROLE_TEMP, "y", 2, 3, 3);
     const Index *i = idx("i", 3), *j = idx("j", 3);
     const Node *first = node_guard(node_in(s(j), 2), at(a, s(i), s(j)));
     let(y, add(first, node_guard(equal(s(j), c(2)), at(b, s(i)))), i, j);
@@ -386,10 +393,73 @@ Test(simplify, a_mean_over_the_batch_keeps_its_count)
     int extent[2] = { 8, 4 };
     Tensor *x = tensor_new("x", 2, extent, true, TYPE_FLOAT, ROLE_INPUT), *m = tensor(ROLE_TEMP, "m", 1, 4);
     Tensor *y = tensor_new("y", 2, extent, true, TYPE_FLOAT, ROLE_TEMP), *sum = tensor(ROLE_TEMP, "sum", 1, 4);
-    const Index *n = index_new("n", 8, true), *k = index_new("n", 8, true), *i = idx("i", 4), *j = idx("j", 4), *l = idx("l", 4);
+    const Index *n = index_new("n", 8, true), *k = index_new("n", 8, true), *i = idx("i", 4), *j = idx("j", 4),
+                *l = idx("l", 4);
     reduce(let(sum, at(x, s(k), s(i)), i), RED_SUM, k);
     let(m, over(at(sum, s(l)), node_to_float(node_count(1))), l);
     let(y, sub(at(x, s(n), s(j)), at(m, s(j))), n, j);
     output(y);
     expect("sum[i] = sum[n] x[n, i]\nm[l] = sum[l] * (1 / float(count(n)))\ny[n, j] = x[n, j] - m[j]\n");
+}
+
+/* ---- whole models, through the front end ---- */
+static void elaborate_text(const char *text, int batch)
+{
+    Source *source = NEW(Source);
+    *source = (Source){ .name = "test.dln", .text = text, .length = strlen(text) };
+    Symbols symbols = { 0 };
+    diag_begin(stderr, DIAG_TEXT, false);
+    symbols_add_library(&symbols);
+    symbols_add(&symbols, parse_source(source), false);
+    Model *m = NEW(Model);
+    m->batch = batch;
+    m->initialize = NEW(Program);
+    m->initialize->first_backward = -1;
+    program->training = true;
+    Elaboration *e = elaboration_new(&symbols, m, program, true);
+    elaborate_model(e, symbols.models.at[0]);
+    cr_assert(error_count() == 0);
+    Tensor *loss = elaborated_value(e), *one = tensor(ROLE_CONST, "one", 0);
+    one->data = arena_copy(&(double){ 1 }, sizeof(double));
+    Gradient given = { loss, one }, *wanted = NEW_ARRAY(Gradient, m->kept.count);
+    for (int i = 0; i < m->kept.count; i++) wanted[i].of = m->kept.at[i];
+    differentiate(program, &given, 1, wanted, m->kept.count);
+    output(loss);
+    for (int i = 0; i < m->kept.count; i++) output(wanted[i].gradient);
+}
+
+/* The hand-written network that the project began with: neither relu nor the mask of dropout is stored, one division
+ * for a row, the gradient of softmax and loss is e / s - onehot. */
+Test(simplify, mnist_perceptron)
+{
+    elaborate_text("model seed {\n"
+                   "  input label: int[]\n"
+                   "  input image: float[4, 3]\n"
+                   "  rescale(1/256) -> flatten -> dense(5, relu) -> dropout(0.5)\n"
+                   "  z = dense(3)\n"
+                   "  l = softmax_crossentropy(z, label)\n"
+                   "  y = mean[n..] l[n..]\n"
+                   "}\n",
+                   4);
+    expect("flatten.y[n, (k0, k1)] = 0.00390625 * image[n, k0, k1]\n"
+           "dense.z[n0, o] = sum[i in 12] flatten.y[n0, i] * dense.w[i, o]\n"
+           "dropout.y[n0, n1] = rand#0(n0, n1) >= 0.5 ? max(dense.z[n0, n1] + dense.b[n1], 0) * 2 : 0\n"
+           "dense_2.z[n0, o] = sum[i in 5] dropout.y[n0, i] * dense_2.w[i, o]\n"
+           "dense_2.z'[n0, o] = dense_2.z[n0, o] + dense_2.b[o]\n"
+           "softmax_crossentropy.m.max[n0] = max[c in 3] dense_2.z'[n0, c]\n"
+           "softmax_crossentropy.l.sum.exp[n0, c] = exp(dense_2.z'[n0, c] - softmax_crossentropy.m.max[n0])\n"
+           "softmax_crossentropy.l.sum[n0] = sum[c in 3] softmax_crossentropy.l.sum.exp[n0, c]\n"
+           "softmax_crossentropy.l[n0] = log(softmax_crossentropy.l.sum[n0]) + softmax_crossentropy.m.max[n0] - "
+           "dense_2.z'[n0, label[n0]]\n"
+           "y.sum = sum[n0] softmax_crossentropy.l[n0]\n"
+           "y = y.sum * (1 / float(count(n)))\n"
+           "dsoftmax_crossentropy.l.sum[n0] = 1 / float(count(n)) / softmax_crossentropy.l.sum[n0]\n"
+           "ddense_2.z'[n0, o] = (label[n0] == o ? -(1 / float(count(n))) : 0) + dsoftmax_crossentropy.l.sum[n0] * "
+           "softmax_crossentropy.l.sum.exp[n0, o]\n"
+           "ddropout.y[n0, n1] = sum[o in 3] ddense_2.z'[n0, o] * dense_2.w[n1, o]\n"
+           "ddense.z'[n0, o] = dropout.y[n0, o] > 0 ? ddropout.y[n0, o] * 2 : 0\n"
+           "ddense.w[i, j] = sum[n0] ddense.z'[n0, j] * flatten.y[n0, i]\n"
+           "ddense.b[i] = sum[n0] ddense.z'[n0, i]\n"
+           "ddense_2.w[i, j] = sum[n0] ddense_2.z'[n0, j] * dropout.y[n0, i]\n"
+           "ddense_2.b[i] = sum[n0] ddense_2.z'[n0, i]\n");
 }
