@@ -58,11 +58,28 @@ static void too_many(Scope *s, const Definition *d, const Argument *a, int first
 
 static bool gives_tensor(Scope *s, const Expr *e);
 
+/* Is a name given twice, or both by its place and by name? */
+static void args_check(Scope *s, const Definition *d, const Arguments *args, int first, bool skip_tensors)
+{
+    int k = first;
+    for (int i = 0; i < args->count; i++) {
+        const char *name = args->at[i].name;
+        if (!name && args->at[i].value) {
+            while (skip_tensors && k < d->params.count && param_is_tensor(d, k)) k++;
+            name = k < d->params.count ? d->params.at[k++].name : NULL;
+        }
+        for (int j = i + 1; name && j < args->count; j++)
+            if (args->at[j].name == name) scope_error(s, args->at[j].at, "%s is given twice", name);
+        if (first && name == d->params.at[0].name) scope_error(s, args->at[i].at, "%s is given twice: it is the value that was piped", name);
+    }
+}
+
 /* Positional and named arguments into p; what a definition with `...` takes beyond its parameters into rest. */
 static void bind_arguments(Scope *s, const Arguments *args, int first, bool skip_tensors, Part *p, NamedValues *rest)
 {
     const Definition *d = p->definition;
     int k = first;
+    args_check(s, d, args, first, skip_tensors);
     for (int i = 0; i < args->count; i++) {
         const Argument *a = &args->at[i];
         if (!a->value) {

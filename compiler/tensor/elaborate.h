@@ -234,6 +234,7 @@ typedef LIST(Sub) SubList;
  * quiet: false instead of a message when a pack is not known. */
 bool subs_expand(Scope *s, const Subscripts *subs, int rank, bool quiet, SubList *out);
 bool ranges_infer(Scope *s, const Expr *e);                      /* false after an error */
+void subscripts_miscounted(Scope *s, const Expr *e, const Whole *w, int count);
 bool index_extent(Scope *s, const char *name, Place at, const Expr *e, int *low, int *high, bool *batch);
 bool range_agree(Scope *s, const char *name, int extent, bool batch, Place at, const char *what);    /* notes or compares */
 

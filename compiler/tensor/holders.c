@@ -195,9 +195,12 @@ static void penalize(Scope *s, Tensor *t)
     if (!d->params.count) return;
     named_set(&args, (NamedValue){ .name = d->params.at[0].name, .value = value_tensor(t), .at = s->penalty->at });
     Part *penalty = s->penalty;
+    bool in_block = e->in_block;
     s->penalty = NULL;
+    e->in_block = false;                         /* it is no layer of the summary */
     penalty_add(s, call_definition(s, d, &args, penalty, penalty->at), penalty->at);
     s->penalty = penalty;
+    e->in_block = in_block;
 }
 
 static Value holder_value(Scope *s, const Statement *st, Tensor **holder)

@@ -205,9 +205,18 @@ static bool learn_fused(Scope *s, const Sub *sub, int extent, const char *what)
     return range_agree(s, free->name, (int)(extent / known), false, sub->at, what);
 }
 
+void subscripts_miscounted(Scope *s, const Expr *e, const Whole *w, int count)
+{
+    scope_error(s, e->at, "%d subscript%s for %s, which has %d axes: %s", count, count == 1 ? "" : "s", expr_text(e->left), w->rank,
+                shape_text(w->rank, w->axis));
+}
+
 static bool learn_read(Scope *s, const Expr *e, const Whole *w, const SubList *subs)
 {
-    if (subs->count != w->rank) return true;     /* the read itself reports it */
+    if (subs->count != w->rank) {
+        subscripts_miscounted(s, e, w, subs->count);
+        return false;
+    }
     bool ok = true;
     for (int k = 0; k < w->rank; k++) {
         const Sub *x = &subs->at[k];

@@ -198,8 +198,7 @@ static Value tensor_read(Scope *s, const Expr *e, const Whole *w)
     SubList subs = {0};
     if (!subs_expand(s, &e->subs, w->rank, false, &subs)) return value_poison();
     if (subs.count != w->rank) {
-        scope_error(s, e->at, "%d subscripts for %s, which has %d axes: %s", subs.count, expr_text(e->left), w->rank,
-                    shape_text(w->rank, w->axis));
+        subscripts_miscounted(s, e, w, subs.count);
         return value_poison();
     }
     const Sum *sum[MAX_RANK];
