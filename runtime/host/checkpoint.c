@@ -8,19 +8,29 @@
 #include <string.h>
 #include "run.h"
 
-static char *stored_name(const dln_tensor *t, Problem *p) {
-    return text_join(p, "%s%s", t->kind == DLN_OPTIMIZER ? "optimizer/" : t->kind == DLN_TOTAL ? "total/" : "", t->name);
-}
-
-/* Are these values part of the trained model, as opposed to what training alone needs? */
-static bool is_weight(const dln_tensor *t) { return t->kind == DLN_PARAM || t->kind == DLN_STATE; }
-
-/* An optimizer's state of this name stands for its weight wherever the model is used. */
+/* The tensor that stands for a parameter wherever the model is used, if the optimizer keeps one; -1: none. */
 static int average_of(const dln_model *m, int parameter) {
     for (int i = 0; i < m->tensors; i++)
-        if (m->tensor[i].kind == DLN_OPTIMIZER && !strncmp(m->tensor[i].name, "average.", 8)
+        if (m->tensor[i].kind != DLN_PARAM && !strncmp(m->tensor[i].name, "average.", 8)
             && !strcmp(m->tensor[i].name + 8, m->tensor[parameter].name)) return i;
     return -1;
+}
+
+static bool is_average(const dln_model *m, int tensor) {
+    for (int i = 0; i < m->tensors; i++) if (m->tensor[i].kind == DLN_PARAM && average_of(m, i) == tensor) return true;
+    return false;
+}
+
+/* Is this tensor part of the trained model, as opposed to what training alone needs? An average is written in the place
+ * of its parameter then. */
+static bool is_weight(const Run *r, int tensor) {
+    const dln_kind kind = r->model->tensor[tensor].kind;
+    return kind == DLN_PARAM || (kind == DLN_STATE && !is_average(r->model, tensor)) || r->measured[tensor];
+}
+
+static char *stored_name(const Run *r, int tensor, Problem *p) {
+    const dln_tensor *t = &r->model->tensor[tensor];
+    return text_join(p, "%s%s", is_weight(r, tensor) ? "" : t->kind == DLN_TOTAL ? "total/" : "optimizer/", t->name);
 }
 
 /* ---- saving ---- */
@@ -105,9 +115,9 @@ bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed
     bool good = n && t && tensor;
     for (int i = 0; good && i < m->tensors; i++) {
         const dln_tensor *from = &m->tensor[i];
-        if (keep == KEEP_WEIGHTS && !is_weight(from) && !(from->kind == DLN_TOTAL && m->passes)) continue;
+        if (keep == KEEP_WEIGHTS && !is_weight(r, i)) continue;
         StoredTensor *to = &t[count];
-        *to = (StoredTensor){ .name = stored_name(from, p), .twice = kept_twice(m, from), .rank = from->rank };
+        *to = (StoredTensor){ .name = stored_name(r, i, p), .twice = kept_twice(m, from), .rank = from->rank };
         for (int k = 0; k < from->rank; k++) to->extent[k] = from->extent[k];
         int average = keep == KEEP_WEIGHTS && from->kind == DLN_PARAM ? average_of(m, i) : -1;
         tensor[count++] = average >= 0 ? average : i;
@@ -161,11 +171,11 @@ static bool tensors_match(const Run *r, const StoredFile *f, bool whole, const S
     for (int i = 0; i < m->tensors; i++) {
         const dln_tensor *t = &m->tensor[i];
         Problem memory;
-        char *name = stored_name(t, &memory);
+        char *name = stored_name(r, i, &memory);
         if (!name || names_add(&names, name, strlen(name), &memory) < 0) { *p = memory; names_free(&names); free(name); return false; }
         const StoredTensor *s = stored_find(f, name);
         found[i] = s && shape_equal(t, s) ? s : NULL;
-        if (!found[i] && (whole || is_weight(t)) && wrong++ < SHOWN)
+        if (!found[i] && (whole || is_weight(r, i)) && wrong++ < SHOWN)
             problem_add(p, "\n  %-32s expected %-20s %s%s", name, shape_words(t->rank, t->extent, a, sizeof a),
                         s ? "in the file " : "not in the file", s ? stored_shape_words(s, b, sizeof b) : "");
         free(name);

@@ -32,7 +32,41 @@ bool run_begin(Run *r, const dln_model *m, Problem *p) {
     for (int i = 0; i < m->metrics; i++) r->value_count += m->metric[i].values;
     r->values = memory_new((size_t)r->value_count, sizeof *r->values, p);
     r->weights = r->options.weights ? text_join(p, "%s", r->options.weights) : text_join(p, "%s.safetensors", m->name);
-    return r->values && r->weights;
+    r->measured = memory_new((size_t)m->tensors, sizeof *r->measured, p);
+    return r->values && r->weights && r->measured;
+}
+
+static bool tensor_fill(Run *r, int tensor, double value, Problem *p) {
+    const dln_model *m = r->model;
+    const size_t count = tensor_elements(&m->tensor[tensor]);
+    void *values = memory_new(count, (size_t)m->real_bytes, p);
+    for (size_t k = 0; values && k < count; k++) {
+        if (m->real_bytes == 8) ((double *)values)[k] = value;
+        else ((float *)values)[k] = (float)value;
+    }
+    bool good = values && run_check(r, m->put(r->object, tensor, values), m->tensor[tensor].name, p);
+    free(values);
+    return good;
+}
+
+/* Totals of measuring passes belong to the trained model, those of metrics begin anew with every epoch: what reset()
+ * leaves alone is measured. Requires a model that is fresh from init, with all totals 0, and keeps that. */
+static bool totals_sort(Run *r, Problem *p) {
+    const dln_model *m = r->model;
+    void *values = NULL;
+    bool good = true;
+    if (!m->passes) return true;
+    for (int i = 0; good && i < m->tensors; i++)
+        if (m->tensor[i].kind == DLN_TOTAL) good = tensor_fill(r, i, 1, p);
+    if (good && m->reset) good = run_check(r, m->reset(r->object), "reset", p);
+    for (int i = 0; good && i < m->tensors; i++) {
+        if (m->tensor[i].kind != DLN_TOTAL) continue;
+        good = tensor_get(r, i, &values, p);
+        if (good) r->measured[i] = m->real_bytes == 8 ? *(double *)values != 0 : *(float *)values != 0;
+        good = good && tensor_fill(r, i, 0, p);
+    }
+    free(values);
+    return good;
 }
 
 bool run_init(Run *r, uint64_t seed, Problem *p) {
@@ -42,6 +76,7 @@ bool run_init(Run *r, uint64_t seed, Problem *p) {
     if (!r->memory) return false;
     memset(r->object, 0, m->object_bytes);
     if (!run_check(r, m->init(r->object, r->memory, m->train_bytes, seed), "cannot set up the model", p)) return false;
+    if (!totals_sort(r, p)) return false;
     for (int i = 0; i < m->settings; i++)
         if (!isnan(r->options.setting[i])
             && !run_check(r, m->set_setting(r->object, i, r->options.setting[i]), m->setting[i].name, p)) return false;
@@ -80,5 +115,6 @@ void run_end(Run *r) {
     free(r->memory);
     free(r->values);
     free(r->weights);
+    free(r->measured);
     options_free(&r->options);
 }

@@ -30,6 +30,7 @@ typedef struct Run {
     double *values;                              /* room for a report */
     int value_count;
     char *weights;                               /* the file */
+    bool *measured;                              /* for each tensor: a total of the training data, kept with the weights */
 } Run;
 bool run_begin(Run *r, const dln_model *m, Problem *p);          /* keeps r->options */
 bool run_init(Run *r, uint64_t seed, Problem *p);                /* memory, parameters, settings of the command line */

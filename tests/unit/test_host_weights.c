@@ -229,6 +229,7 @@ Test(weights, an_average_is_exported_in_place_of_its_weight) {
     float back[2];
     memcpy(tensor, m->tensor, sizeof tensor);
     tensor[W_V].name = "average.dense.w";
+    tensor[W_V].kind = DLN_STATE;
     m->tensor = tensor;
     held_begin(&a, m);
     m->put(a.r.object, W, (float[]){ 1, 2 });
