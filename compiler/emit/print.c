@@ -128,7 +128,7 @@ void cexpr_print(const CExpr *e, Text *to)
         operand_print(e->arg[1], level, true, to);
         break;
     case X_CHOICE:
-        operand_print(e->arg[0], 2, false, to);
+        operand_print(e->arg[0], 1, true, to);
         text_add(to, " ? ");
         operand_print(e->arg[1], 1, false, to);
         text_add(to, " : ");
@@ -158,6 +158,11 @@ static void nested_print(const Body *b, int indent, Text *to);
 static void for_print(const Stmt *s, int indent, Text *to)
 {
     if (s->pragma) text_addf(to, "%*s%s\n", indent, "", s->pragma);
+    if (s->macro) {
+        text_addf(to, "%*s%s", indent, "", s->macro);
+        nested_print(&s->body, indent, to);
+        return;
+    }
     if (!s->name) {
         text_addf(to, "%*s{\n", indent, "");
         body_print(&s->body, indent + 4, to);

@@ -1,276 +1,266 @@
-/* fuse.c: equations -> kernels, and the order in which kernels may run.
+/* fuse.c: which equations are one kernel. The rules look at the shapes of accesses only:
  *
- * Between kernels there are two kinds of edges: data (who makes a tensor -> who reads it) and order (who reads the old
- * value of a state -> who writes over it). A kernel's phase is the longest path to it; kernels of one phase need nothing
- * of each other. The equations of a scan are one node of this graph; inside one step they have phases of their own. */
-#include "kernel/group.h"
+ *   epilogue   a map joins the tile whose result it reads at its own places: bias, activation, dropout, the optimizer
+ *   rows       two kernels with loops over the same outer indices join if all that passes between them passes at the
+ *              same outer place: softmax, its loss and its gradient, maps of one another
+ *   serial     small equations are done by one thread, one after another, whatever they read
+ *
+ * Two kernels never join when a third must stand between them. */
+#include "kernel/graph.h"
 #include <string.h>
 
-/* ---- what an equation reads ---- */
-void visit_equation(const Equation *e, NodeVisit *f, void *data)
+enum { SERIAL_WORK = 1 << 11, SERIAL_TOTAL = 1 << 14 };
+
+/* ---- joining ---- */
+static int position(const Graph *g, const Equation *e)
 {
-    node_visit(e->value, f, data);
-    if (e->test) node_visit(e->test, f, data);
-    for (int a = 0; a < e->out->rank; a++)
-        for (int k = 0; k < e->left[a]->count; k++)
-            if (e->left[a]->term[k].atom) node_visit(e->left[a]->term[k].atom, f, data);
+    int at = 0;
+    while (at < g->order.count && g->order.at[at] != e) at++;
+    return at;
 }
 
-typedef struct ReadSearch { const Tensor *tensor; const Equation *e; bool found, elsewhere; } ReadSearch;
-
-static void read_search(const Node *e, void *data)
+/* a takes the equations of b, in the program's order. */
+static void join(Graph *g, Kernel *a, Kernel *b)
 {
-    ReadSearch *s = data;
-    if (e->op != OP_READ || e->tensor != s->tensor) return;
-    s->found = true;
-    for (int a = 0; a < e->sums; a++)
-        if (s->e->out->rank != e->sums || e->sum[a] != s->e->left[a]) s->elsewhere = true;
-}
-
-bool equation_needs(const Equation *e, const Tensor *t)
-{
-    ReadSearch s = { .tensor = t, .e = e };
-    visit_equation(e, read_search, &s);
-    return s.found;
-}
-
-bool equation_needs_in_place(const Equation *e, const Tensor *t)
-{
-    ReadSearch s = { .tensor = t, .e = e };
-    visit_equation(e, read_search, &s);
-    return !s.elsewhere;
-}
-
-/* ---- the graph ---- */
-typedef struct Tensors { LIST(Tensor *) list; } Tensors;
-typedef struct Kernels { LIST(Kernel *) list; } Kernels;
-
-typedef struct Graph {
-    PlanOf *plan;
-    ProgramPlan *program;
-    LIST(Tensors) reads;                         /* by kernel */
-    LIST(Kernels) makers, readers;               /* by tensor id */
-} Graph;
-
-static void tensors_add(Tensors *to, Tensor *t)
-{
-    for (int i = 0; i < to->list.count; i++)
-        if (to->list.at[i] == t) return;
-    PUSH(to->list, t);
-}
-
-static void kernels_add(Kernels *to, Kernel *k)
-{
-    for (int i = 0; i < to->list.count; i++)
-        if (to->list.at[i] == k) return;
-    PUSH(to->list, k);
-}
-
-static void collect_reads(const Node *e, void *data)
-{
-    if (e->op == OP_READ) tensors_add(data, e->tensor);
-}
-
-static Kernels *of_tensor(void *list, const Tensor *t)
-{
-    LIST(Kernels) *l = list;
-    while (l->count <= t->id) PUSH(*l, ((Kernels){0}));
-    return &l->at[t->id];
-}
-
-static void graph_build(Graph *g)
-{
-    g->reads.count = g->makers.count = g->readers.count = 0;
-    for (int i = 0; i < g->program->kernels.count; i++) {
-        Kernel *k = g->program->kernels.at[i];
-        Tensors reads = {0};
-        k->id = i;
-        for (int j = 0; j < k->equations.count; j++) {
-            visit_equation(k->equations.at[j], collect_reads, &reads);
-            kernels_add(of_tensor(&g->makers, k->equations.at[j]->out), k);
-        }
-        for (int j = 0; j < reads.list.count; j++)
-            kernels_add(of_tensor(&g->readers, reads.list.at[j]), k);
-        PUSH(g->reads, reads);
-    }
-}
-
-typedef void Visit(Kernel *next, void *data);
-
-/* Calls f for every kernel that must come after k. */
-static void each_next(Graph *g, Kernel *k, Visit *f, void *data)
-{
-    for (int j = 0; j < k->equations.count; j++) {
-        Kernels *readers = of_tensor(&g->readers, k->equations.at[j]->out);
-        for (int i = 0; i < readers->list.count; i++)
-            if (readers->list.at[i] != k && k->equations.at[j]->out->role == ROLE_TEMP) f(readers->list.at[i], data);
-    }
-    Tensors *reads = &g->reads.at[k->id];
-    for (int j = 0; j < reads->list.count; j++) {                /* order: who writes over what k reads */
-        Tensor *t = reads->list.at[j];
-        if (t->role != ROLE_PARAM && t->role != ROLE_STATE && t->role != ROLE_TOTAL) continue;
-        for (int i = 0; i < g->program->kernels.count; i++) {
-            Kernel *w = g->program->kernels.at[i];
-            for (int q = 0; w != k && q < w->equations.count; q++)
-                if (w->equations.at[q]->out == t || plan_home(&g->plan->plan, w->equations.at[q]->out) == t) {
-                    f(w, data);
-                    break;
-                }
+    int keep = a->schedule == SCHEDULE_TILE;     /* the tile's own equation stays first */
+    for (int i = 0; i < b->equations.count; i++) {
+        PUSH(a->equations, b->equations.at[i]);
+        PUSH(a->forms, b->forms.at[i]);
+        for (int k = a->equations.count - 1; k > keep; k--) {
+            if (position(g, a->equations.at[k - 1]) <= position(g, a->equations.at[k])) break;
+            Equation *e = a->equations.at[k];
+            Form f = a->forms.at[k];
+            a->equations.at[k] = a->equations.at[k - 1];
+            a->forms.at[k] = a->forms.at[k - 1];
+            a->equations.at[k - 1] = e;
+            a->forms.at[k - 1] = f;
         }
     }
-}
-
-static bool same_unit(const Kernel *a, const Kernel *b) { return a == b || (a->loop && a->loop == b->loop); }
-
-/* ---- paths ---- */
-typedef struct Search { Graph *g; bool *seen; Kernel *target; bool found; } Search;
-
-static void search_from(Kernel *k, void *data)
-{
-    Search *s = data;
-    if (s->found || s->seen[k->id]) return;
-    s->seen[k->id] = true;
-    if (same_unit(k, s->target)) { s->found = true; return; }
-    each_next(s->g, k, search_from, s);
-    for (int i = 0; k->loop && i < s->g->program->kernels.count; i++)
-        if (s->g->program->kernels.at[i]->loop == k->loop) search_from(s->g->program->kernels.at[i], s);
-}
-
-/* Whether `to` must come after `from`. */
-static bool reaches(Graph *g, Kernel *from, Kernel *to)
-{
-    Search s = { .g = g, .seen = NEW_ARRAY(bool, g->program->kernels.count + 1), .target = to };
-    s.seen[from->id] = true;
-    each_next(g, from, search_from, &s);
-    return s.found;
-}
-
-/* ---- updates ---- */
-static bool is_output(const Program *p, const Tensor *t)
-{
-    for (int i = 0; i < p->outputs.count; i++)
-        if (p->outputs.at[i].value == t) return true;
-    return false;
-}
-
-static int updates_by(const Program *p, const Tensor *value)
-{
-    int n = 0;
-    for (int i = 0; i < p->updates.count; i++) n += p->updates.at[i].value == value;
-    return n;
-}
-
-/* May u's value be computed in the state's own place? Its one equation must read the old value at its own place only,
- * and every other reader of the old value must be able to come before it. */
-static bool can_be_in_place(Graph *g, const Update *u)
-{
-    const Program *p = g->program->program;
-    Tensor *v = u->value;
-    Kernels *makers = of_tensor(&g->makers, v), *readers = of_tensor(&g->readers, u->state);
-    if (u->add || v->role != ROLE_TEMP || makers->list.count != 1 || updates_by(p, v) != 1 || is_output(p, v)) return false;
-    if (v->type != u->state->type || (p->wide && !g->plan->plan.options->wide_real && v->type == TYPE_FLOAT)) return false;
-    Kernel *maker = makers->list.at[0];
-    const Equation *e = maker->equations.at[0];
-    if (maker->loop || e->reduction != RED_NONE || equation_is_scatter(e)) return false;
-    if (!equation_needs_in_place(e, u->state)) return false;
-    for (int i = 0; i < readers->list.count; i++)
-        if (readers->list.at[i] != maker && reaches(g, maker, readers->list.at[i])) return false;
-    return true;
-}
-
-static Kernel *kernel_new(ProgramPlan *to, Equation *e)
-{
-    Kernel *k = NEW(Kernel);
-    PUSH(k->equations, e);
-    k->loop = e->loop;
-    k->id = to->kernels.count;
-    PUSH(to->kernels, k);
-    return k;
-}
-
-/* to[i, ..] = from[i, ..] */
-static Equation *copy_equation(Tensor *to, Tensor *from)
-{
-    const Index *index[MAX_RANK];
-    static const char *const names[MAX_RANK] = { "i", "j", "k", "l", "o", "p", "q", "r", "s", "t", "u", "v" };
-    for (int a = 0; a < to->rank; a++) index[a] = index_new(names[a], to->extent[a], a == 0 && to->batch);
-    Equation *e = equation_map(to, index, node_read_at(from, index));
-    e->at = from->at;
-    e->layer = "";
-    return e;
-}
-
-static void updates_place(Graph *g)
-{
-    const Program *p = g->program->program;
-    LIST(Update) copies = {0};
-    for (int i = 0; i < p->updates.count; i++) {
-        Update u = p->updates.at[i];
-        if (u.state == u.value && !u.add) continue;
-        if (can_be_in_place(g, &u)) {
-            while (g->plan->instead.count <= u.value->id) PUSH(g->plan->instead, NULL);
-            g->plan->instead.at[u.value->id] = u.state;
-            continue;
-        }
-        if (u.value->role != ROLE_TEMP) {                        /* another state's old value: taken aside first */
-            Tensor *aside = tensor_new(format("old.%s", u.value->name), u.value->rank, u.value->extent, u.value->batch,
-                                       u.value->type, ROLE_TEMP);
-            kernel_new(g->program, copy_equation(aside, u.value));
-            u.value = aside;
-        }
-        PUSH(copies, u);
-    }
-    for (int i = 0; i < copies.count; i++) {
-        Kernel *k = kernel_new(g->program, copy_equation(copies.at[i].state, copies.at[i].value));
-        k->add = copies.at[i].add;
-    }
+    int at = 0;
+    while (g->program->kernels.at[at] != b) at++;
+    for (; at + 1 < g->program->kernels.count; at++) g->program->kernels.at[at] = g->program->kernels.at[at + 1];
+    g->program->kernels.count--;
     graph_build(g);
 }
 
-/* ---- phases ---- */
-typedef struct Raise { Kernel *from; bool grew, inside; } Raise;
-
-static void raise_next(Kernel *next, void *data)
+static bool may_join(Graph *g, Kernel *a, Kernel *b)
 {
-    Raise *r = data;
-    if (r->inside) {
-        /* within a step what stands later comes later; what stands earlier is read of the step before */
-        if (next->loop == r->from->loop && next->id > r->from->id && next->inner <= r->from->inner) {
-            next->inner = r->from->inner + 1;
-            r->grew = true;
+    return a != b && a->loop == b->loop && !a->add && !b->add && !reaches_round(g, a, b) && !reaches_round(g, b, a);
+}
+
+/* Does one of a's equations read a state that b writes over? */
+static bool has_order_edge(Graph *g, const Kernel *a, const Kernel *b)
+{
+    for (int j = 0; j < b->equations.count; j++) {
+        Tensor *home = plan_home(&g->plan->plan, b->equations.at[j]->out);
+        if (home->role == ROLE_TEMP) continue;
+        for (int i = 0; i < a->equations.count; i++)
+            if (a->equations.at[i] != b->equations.at[j] && equation_needs(a->equations.at[i], home)) return true;
+    }
+    return false;
+}
+
+/* ---- epilogues ---- */
+static bool same_places(const Equation *a, const Equation *b)
+{
+    if (a->out->rank != b->out->rank || a->indices != b->indices) return false;
+    for (int i = 0; i < a->out->rank; i++) {
+        const Index *x = sum_plain(a->left[i]), *y = sum_plain(b->left[i]);
+        if (x && y ? x->extent != y->extent || x->batch != y->batch || (x == a->step) != (y == b->step) : a->left[i] != b->left[i])
+            return false;
+        if (!x && !sum_is_constant(a->left[i])) return false;
+    }
+    return true;
+}
+
+typedef struct ReadsOf { const Kernel *kernel; const Equation *e; bool fine; } ReadsOf;
+
+static void check_identity(const Node *e, void *data)
+{
+    ReadsOf *c = data;
+    if (e->op != OP_READ) return;
+    for (int i = 0; i < c->kernel->equations.count; i++)
+        if (c->kernel->equations.at[i]->out == e->tensor)
+            for (int a = 0; a < e->sums; a++) c->fine &= e->sum[a] == c->e->left[a];
+}
+
+/* Every read of what the kernel makes is at e's own place. */
+static bool reads_at_own_place(const Kernel *k, const Equation *e)
+{
+    ReadsOf c = { k, e, true };
+    visit_equation(e, check_identity, &c);
+    return c.fine;
+}
+
+/* The index of e that stands where `of` stands in the host's left side. */
+static const Index *counterpart(const Equation *host, const Index *of, const Equation *e)
+{
+    for (int a = 0; a < host->out->rank; a++)
+        if (sum_plain(host->left[a]) == of) return sum_plain(e->left[a]);
+    return NULL;
+}
+
+static bool can_be_epilogue(Graph *g, Kernel *host, Kernel *map)
+{
+    const Equation *h = host->equations.at[0], *e = map->equations.at[0];
+    if (map->equations.count != 1 || e->reduction != RED_NONE || equation_is_scatter(e) || map->add) return false;
+    if (!same_places(h, e) || !reads_at_own_place(host, e) || e->out->role == ROLE_TOTAL) return false;
+    const Index *col = counterpart(h, host->tile.col, e);
+    int unit, apart;
+    if (!col || !node_lanes(e->value, col, &unit, &apart) || apart || (e->test && node_uses(e->test, col))) return false;
+    for (int i = 0; i < host->equations.count; i++)              /* one makes what another reads elsewhere */
+        if (!reads_at_own_place(map, host->equations.at[i])) return false;
+    return !has_order_edge(g, host, map) && !has_order_edge(g, map, host);
+}
+
+static Kernel *last_host(Graph *g, Kernel *map)
+{
+    Kernel *best = NULL;
+    Tensors *reads = &g->reads.at[map->id];
+    for (int i = 0; i < reads->list.count; i++) {
+        Kernels *makers = of_tensor(&g->makers, reads->list.at[i]);
+        for (int j = 0; j < makers->list.count; j++) {
+            Kernel *k = makers->list.at[j];
+            if (k->schedule != SCHEDULE_TILE || k == map || (best && best->id >= k->id)) continue;
+            if (can_be_epilogue(g, k, map) && may_join(g, k, map)) best = k;
         }
-    } else if (!same_unit(next, r->from) && next->phase <= r->from->phase) {
-        next->phase = r->from->phase + 1;
-        r->grew = true;
+    }
+    return best;
+}
+
+static void join_epilogues(Graph *g)
+{
+    for (int i = 0; i < g->program->kernels.count;) {
+        Kernel *map = g->program->kernels.at[i];
+        Kernel *host = map->schedule == SCHEDULE_TILE ? NULL : last_host(g, map);
+        if (host) join(g, host, map);
+        else i++;
     }
 }
 
-static void phases(Graph *g)
+/* ---- rows ---- */
+/* The place of the axis of t that lies along outer index k of its maker; -1. */
+static int axis_along(const Equation *maker, const Index *outer)
 {
-    ProgramPlan *p = g->program;
-    for (int round = 0;; round++) {
-        Raise r = {0};
-        if (round > 2 * p->kernels.count + 2) bug("kernels of %s wait for each other", p->program->name);
-        for (int i = 0; i < p->kernels.count; i++) {
-            Kernel *k = p->kernels.at[i];
-            for (int j = 0; k->loop && j < p->kernels.count; j++) {      /* a loop has one phase */
-                Kernel *other = p->kernels.at[j];
-                if (other->loop != k->loop) continue;
-                if (other->phase > k->phase) { k->phase = other->phase; r.grew = true; }
-            }
-            r.from = k;
-            r.inside = false;
-            each_next(g, k, raise_next, &r);
-            r.inside = k->loop != NULL;
-            if (r.inside) each_next(g, k, raise_next, &r);
-        }
-        if (!r.grew) break;
-    }
-    for (int i = 0; i < p->kernels.count; i++)
-        if (p->kernels.at[i]->phase >= p->phases) p->phases = p->kernels.at[i]->phase + 1;
+    for (int a = 0; a < maker->out->rank; a++)
+        if (sum_plain(maker->left[a]) == outer) return a;
+    return -1;
 }
 
-/* ---- names ---- */
+typedef struct Passing { const Kernel *from; const Form *reader; int outer; bool fine; } Passing;
+
+static void check_passing(const Node *e, void *data)
+{
+    Passing *c = data;
+    if (e->op != OP_READ || !c->fine) return;
+    for (int i = 0; i < c->from->equations.count; i++) {
+        if (c->from->equations.at[i]->out != e->tensor) continue;
+        for (int k = 0; k < c->outer; k++) {
+            int a = axis_along(c->from->equations.at[i], c->from->forms.at[i].loop[k]);
+            if (a < 0 || sum_plain(e->sum[a]) != c->reader->loop[k]) c->fine = false;
+        }
+    }
+}
+
+static bool passes_at_same_place(const Kernel *from, const Kernel *to, int outer)
+{
+    Passing c = { .from = from, .outer = outer, .fine = true };
+    for (int i = 0; i < to->equations.count; i++) {
+        c.reader = &to->forms.at[i];
+        visit_equation(to->equations.at[i], check_passing, &c);
+    }
+    return c.fine;
+}
+
+static bool same_outer(const Kernel *a, const Kernel *b)
+{
+    if (a->outer != b->outer || a->outer == 0) return false;
+    for (int k = 0; k < a->outer; k++) {
+        const Index *x = a->forms.at[0].loop[k], *y = b->forms.at[0].loop[k];
+        if (x->extent != y->extent || x->batch != y->batch) return false;
+    }
+    return true;
+}
+
+static bool can_share_rows(Graph *g, Kernel *a, Kernel *b)
+{
+    return a->schedule == SCHEDULE_ROWS && b->schedule == SCHEDULE_ROWS && same_outer(a, b)
+        && passes_at_same_place(a, b, a->outer) && passes_at_same_place(b, a, a->outer)
+        && !has_order_edge(g, a, b) && !has_order_edge(g, b, a);
+}
+
+static int64_t kernel_work(const Kernel *k)
+{
+    int64_t work = 0;
+    for (int i = 0; i < k->equations.count; i++) work += equation_work(k->equations.at[i]);
+    return work;
+}
+
+/* Does one of a's equations read a state after one of b's has written over it? */
+static bool reads_too_late(Graph *g, const Kernel *a, const Kernel *b)
+{
+    for (int j = 0; j < b->equations.count; j++) {
+        Tensor *home = plan_home(&g->plan->plan, b->equations.at[j]->out);
+        for (int i = 0; home->role != ROLE_TEMP && i < a->equations.count; i++)
+            if (equation_needs(a->equations.at[i], home) && position(g, a->equations.at[i]) > position(g, b->equations.at[j])) return true;
+    }
+    return false;
+}
+
+static bool can_be_serial(Graph *g, const Kernel *a, const Kernel *b)
+{
+    if (reads_too_late(g, a, b) || reads_too_late(g, b, a)) return false;
+    return a->schedule == SCHEDULE_SERIAL && b->schedule == SCHEDULE_SERIAL && kernel_work(a) + kernel_work(b) <= SERIAL_TOTAL;
+}
+
+typedef struct Candidate { Graph *g; Kernel *from, *found; } Candidate;
+
+static void consider(Kernel *next, void *data)
+{
+    Candidate *c = data;
+    if (c->found || next == c->from) return;
+    if ((can_share_rows(c->g, c->from, next) || can_be_serial(c->g, c->from, next)) && may_join(c->g, c->from, next)) c->found = next;
+}
+
+static void join_rows(Graph *g)
+{
+    for (int i = 0; i < g->program->kernels.count;) {
+        Candidate c = { .g = g, .from = g->program->kernels.at[i] };
+        bool fits = c.from->schedule == SCHEDULE_ROWS || c.from->schedule == SCHEDULE_SERIAL;
+        if (fits) each_next(g, c.from, consider, &c);
+        if (c.found) join(g, c.from, c.found);
+        else i++;
+    }
+}
+
+/* ---- schedules ---- */
+static bool is_small(const Equation *e) { return equation_work(e) <= SERIAL_WORK && !e->loop && !equation_is_scatter(e); }
+
+static void choose_schedule(Graph *g, Kernel *k, const Tiles *tiles)
+{
+    const Equation *e = k->equations.at[0];
+    Form f = form_of(e, g->program->program->wide);
+    k->schedule = f.outer ? SCHEDULE_ROWS : f.kind == FORM_PLAIN ? SCHEDULE_SCALAR : SCHEDULE_ROWS;
+    k->outer = f.outer;
+    for (int i = 0; i < tiles->list.count; i++)
+        if (tiles->list.at[i].e == e) {
+            k->schedule = SCHEDULE_TILE;
+            k->tile = tiles->list.at[i].tile;
+        }
+    if (is_small(e) && k->schedule != SCHEDULE_TILE) k->schedule = SCHEDULE_SERIAL;
+    if (equation_is_scatter(e)) k->schedule = SCHEDULE_SCALAR;
+    if (k->schedule != SCHEDULE_ROWS) k->outer = 0;
+    k->forms.at[0] = f;
+}
+
+void join_kernels(Graph *g, const Tiles *tiles)
+{
+    for (int i = 0; i < g->program->kernels.count; i++) choose_schedule(g, g->program->kernels.at[i], tiles);
+    join_epilogues(g);
+    join_rows(g);
+}
+
+/* ---- the whole ---- */
 static void name_kernels(Graph *g)
 {
     ProgramPlan *p = g->program;
@@ -289,10 +279,20 @@ static void name_kernels(Graph *g)
 void fuse_program(PlanOf *plan, ProgramPlan *program)
 {
     Graph g = { .plan = plan, .program = program };
-    for (int i = 0; i < program->program->equations.count; i++)
-        kernel_new(program, program->program->equations.at[i]);
+    const Program *p = program->program;
+    bool fuse = plan->plan.options->fuse;
+    Equations all = {0};
+    Tiles tiles = {0};
+    for (int i = 0; i < p->equations.count; i++) PUSH(all.list, p->equations.at[i]);
+    if (fuse && !p->wide) {
+        split_sums(&all);
+        find_tiles(&all, &tiles);
+    }
+    for (int i = 0; i < all.list.count; i++) kernel_new(program, all.list.at[i]);
     graph_build(&g);
-    updates_place(&g);
-    phases(&g);
+    place_updates(&g);
+    for (int i = 0; i < program->kernels.count; i++) PUSH(g.order, program->kernels.at[i]->equations.at[0]);
+    if (fuse) join_kernels(&g, &tiles);
+    graph_phases(&g);
     name_kernels(&g);
 }

@@ -8,13 +8,39 @@
 #include "kernel/kernel.h"
 
 typedef enum {
-    SCHEDULE_SCALAR              /* plain loops, one equation after another */
+    SCHEDULE_SCALAR,             /* plain loops, one equation after another */
+    SCHEDULE_TILE,               /* a sum of products in tiles of ROWS x 2 vectors, and maps of its result */
+    SCHEDULE_ROWS,               /* loops over the outer indices; inside, vectors along the last axis or the reduced one */
+    SCHEDULE_SERIAL              /* small: by one thread, in order */
 } Schedule;
+
+/* How the loops of one equation run. Its indices in the order of its loops, the step of a scan left out; the first
+ * `outer` of them each lie alone on an axis of what is made. */
+typedef enum { FORM_PLAIN, FORM_LANES, FORM_REDUCE } FormKind;   /* scalar; vectors along the last index; along a reduced one */
+typedef struct Form {
+    FormKind kind;
+    int loops, outer;
+    const Index *loop[MAX_RANK];
+    const Index *lane;           /* LANES: loop[loops - 1]; REDUCE: the reduced index */
+} Form;
+
+/* sum[reduced] broadcast * vector: `col` is a unit stride in vector and output and not in broadcast; `row` is in
+ * broadcast and output and not in vector. */
+typedef struct Tile {
+    const Index *row, *col;      /* row may be NULL */
+    const Node *broadcast, *vector;              /* READs */
+    const Node *guard;           /* what of the tests is left: without row and col; or NULL */
+    int reduced_count;
+    const Index *reduced[MAX_RANK];              /* outermost first */
+} Tile;
 
 struct Kernel {
     const char *name;            /* of its C function, without the program's: dense_z */
     LIST(Equation *) equations;  /* in the program's order */
+    LIST(Form) forms;            /* of each */
     Schedule schedule;
+    Tile tile;                   /* TILE: of equations.at[0]; the others are maps at the same places */
+    int outer;                   /* ROWS: so many indices are loops round all of it */
     bool add;                    /* the one equation adds to what is there: a total */
     Loop *loop;                  /* one step of this loop */
     int phase;                   /* of the program; all kernels of a loop have the same, */
@@ -32,6 +58,9 @@ typedef struct PlanOf {
     LIST(Tensor *) instead;      /* tensor id -> the state in whose place it is computed, or NULL */
 } PlanOf;
 
+/* The equations that are to be grouped: the program's, rewritten for the schedules. */
+typedef struct Equations { LIST(Equation *) list; } Equations;
+
 /* fuse.c */
 void fuse_program(PlanOf *p, ProgramPlan *program);              /* equations -> kernels with phases; decides what is in place */
 bool equation_needs(const Equation *e, const Tensor *t);
@@ -39,6 +68,21 @@ bool equation_needs(const Equation *e, const Tensor *t);
 void visit_equation(const Equation *e, NodeVisit *f, void *data);
 /* All reads of t in e are at the place that e writes. */
 bool equation_needs_in_place(const Equation *e, const Tensor *t);
+
+/* access.c: where reads and writes lie, before there is a plan: row-major */
+const Sum *place_sum(const Tensor *t, const Sum *const *subs);
+Form form_of(const Equation *e, bool wide);
+int64_t equation_work(const Equation *e);        /* places of its loops */
+/* Whether e's value can be had for neighbours along i at once. unit, apart: reads that move by 1, by more. */
+bool node_lanes(const Node *e, const Index *i, int *unit, int *apart);
+
+/* split.c: long sums into small results in two steps: one partial result for each sample (or row), then their sum. */
+void split_sums(Equations *all);
+
+/* tile.c: finds contractions; puts copies in front where an operand has borders or lies the wrong way round. */
+typedef struct TileOf { const Equation *e; Tile tile; } TileOf;
+typedef struct Tiles { LIST(TileOf) list; } Tiles;
+void find_tiles(Equations *all, Tiles *tiles);
 
 /* names.c */
 bool name_is_taken(const char *name);

@@ -96,6 +96,68 @@ static void program_touch(PlanOf *p, ProgramPlan *program)
     }
 }
 
+/* ---- what stays inside one kernel ---- */
+typedef struct LocalSearch { const Tensor *t; const Kernel *k; const Equation *e; bool fine; } LocalSearch;
+
+static void check_local_read(const Node *e, void *data)
+{
+    LocalSearch *c = data;
+    if (e->op != OP_READ || e->tensor != c->t) return;
+    for (int a = 0; a < e->sums; a++) {
+        bool own = e->sums == c->e->out->rank && e->sum[a] == c->e->left[a];
+        if (c->k->schedule == SCHEDULE_TILE && !own) c->fine = false;
+        if (c->e->step && sum_uses(e->sum[a], c->e->step) && sum_plain(e->sum[a]) != c->e->step) c->fine = false;
+    }
+}
+
+/* The kernel that makes t if no other makes or reads it, and reads it in the row (tile, step) that makes it. */
+static const Kernel *only_kernel(const ProgramPlan *program, const Tensor *t)
+{
+    const Kernel *only = NULL;
+    for (int i = 0; i < program->kernels.count; i++) {
+        const Kernel *k = program->kernels.at[i];
+        for (int j = 0; j < k->equations.count; j++) {
+            LocalSearch c = { t, k, k->equations.at[j], true };
+            bool made = c.e->out == t, read = equation_needs(c.e, t);
+            if (!made && !read) continue;
+            if (only && only != k) return NULL;
+            only = k;
+            visit_equation(c.e, check_local_read, &c);
+            if (!c.fine) return NULL;
+        }
+    }
+    return only;
+}
+
+enum { ROW_BYTES = 16 << 10 };
+
+/* Tensors of one kernel need no memory: registers, or an array of one row. The axes of the outer loops have stride 0. */
+static void place_locals(PlanOf *p, ProgramPlan *program)
+{
+    for (int i = 0; i < program->kernels.count; i++) {
+        const Kernel *k = program->kernels.at[i];
+        for (int j = 0; j < k->equations.count && k->schedule != SCHEDULE_SCALAR; j++) {
+            const Equation *e = k->equations.at[j];
+            if (e->out->role != ROLE_TEMP || plan_home(&p->plan, e->out) != e->out || is_output(program->program, e->out)) continue;
+            Storage *s = &p->plan.storage.at[p->storage_of.at[e->out->id]];
+            if (s->place != PLACE_MEMORY || only_kernel(program, e->out) != k) continue;
+            int64_t size = 1;
+            int stride[MAX_RANK] = {0};
+            for (int a = e->out->rank - 1; a >= 0; a--) {
+                bool outer = e->step && sum_plain(e->left[a]) == e->step;
+                for (int q = 0; q < k->outer && k->schedule != SCHEDULE_TILE; q++) outer |= sum_plain(e->left[a]) == k->forms.at[j].loop[q];
+                if (outer) continue;
+                stride[a] = (int)size;
+                size *= e->out->extent[a];
+            }
+            if (k->schedule != SCHEDULE_TILE && size * s->element > ROW_BYTES) continue;
+            s->place = PLACE_LOCAL;
+            s->bytes = size * s->element;
+            memcpy(s->stride, stride, sizeof stride);
+        }
+    }
+}
+
 /* ---- offsets ---- */
 typedef struct Region { int64_t offset, bytes; int first, last; } Region;
 typedef struct Arena { LIST(Region) taken; int64_t end; } Arena;
@@ -294,7 +356,10 @@ Plan *plan_model(Model *m, const EmitOptions *options)
         PUSH(p->plan.programs, ((ProgramPlan){ .program = programs.at[i] }));
         fuse_program(p, &p->plan.programs.at[p->plan.programs.count - 1]);
     }
-    for (int i = 0; i < p->plan.programs.count; i++) program_touch(p, &p->plan.programs.at[i]);
+    for (int i = 0; i < p->plan.programs.count; i++) {
+        program_touch(p, &p->plan.programs.at[i]);
+        place_locals(p, &p->plan.programs.at[i]);
+    }
 
     int64_t weights = kept_place(p, 0, true), inference = weights;
     for (int i = 0; i < p->plan.programs.count; i++) {

@@ -118,6 +118,13 @@ Stmt *stmt_block(Body *to, const char *pragma)
     return s;
 }
 
+Stmt *stmt_macro(Body *to, const char *macro)
+{
+    Stmt *s = stmt_new(to, S_FOR, NULL);
+    s->macro = macro;
+    return s;
+}
+
 Stmt *stmt_let(Body *to, const char *type, const char *name, const CExpr *value)
 {
     Stmt *s = stmt_new(to, S_LET, name);

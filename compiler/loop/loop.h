@@ -66,11 +66,13 @@ struct Stmt {
     const CExpr *place, *value;   /* STORE, REDUCE: where, what; LET: value (NULL: none); IF: value is the test */
     const CExpr *where;           /* REDUCE argmax, argmin: the variable of the best place, the place */
     const CExpr *at;
-    Body body, other;           /* FOR, IF; other: else. A FOR without a name is a block { .. } under its pragma */
+    const char *macro;           /* FOR: a macro of the core is the loop: EACH_TILE(r, c) */
+    Body body, other;            /* FOR, IF; other: else. A FOR without name or macro is a block { .. } under its pragma */
 };
 
 Stmt *stmt_for(Body *to, const char *name, const CExpr *from, const CExpr *below);
 Stmt *stmt_block(Body *to, const char *pragma);                 /* { .. }, for OMP_SINGLE */
+Stmt *stmt_macro(Body *to, const char *macro);
 Stmt *stmt_let(Body *to, const char *type, const char *name, const CExpr *value);
 Stmt *stmt_store(Body *to, const CExpr *place, const CExpr *value);
 Stmt *stmt_reduce(Body *to, const char *op, const CExpr *place, const CExpr *value);

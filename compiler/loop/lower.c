@@ -53,17 +53,23 @@ Functions kernel_functions(const Plan *p, const ProgramPlan *program, const Kern
 {
     Functions all = {0};
     Scope s = { .plan = p, .program = program, .kernel = k, .use = use, .wide = program->program->wide };
-    Function *f = function_new(&all, function_head(program, k));
-    describe(f, k);
+    const char *head = function_head(program, k);
     PUSH(s.names, "run");
     if (k->loop) {
         const CExpr *t = cexpr_name(C_INT, step_name(k));
         PUSH(s.names, t->name);
         for (int i = 0; i < k->equations.count; i++) scope_bind(&s, k->equations.at[i]->step, t);
     }
-    scalar_kernel(&s, &f->body);
-    scope_declare(&s, &f->body);
-    if (s.wide) use->math = true;
+    use->vectors = use->math = true;             /* the scalar functions are lane 0 of the vector ones */
+    if (k->schedule == SCHEDULE_TILE)
+        tile_kernel(&s, &all, format("%s_%s", program->program->name, k->name), head);
+    else {
+        Function *f = function_new(&all, head);
+        if (k->schedule == SCHEDULE_SCALAR) scalar_kernel(&s, &f->body);
+        else rows_kernel(&s, &f->body);
+        scope_declare(&s, &f->body);
+    }
+    describe(all.list.at[0], k);
     return all;
 }
 

@@ -28,7 +28,7 @@ static CType value_type(const Scope *s, const Equation *e)
 }
 
 /* The loops over the reduced indices; returns what they leave: the sum, the best, its place. */
-static const CExpr *reduce(Scope *s, const Equation *e, Body *to)
+const CExpr *scalar_reduction(Scope *s, const Equation *e, Body *to)
 {
     Reduction r = e->reduction;
     CType type = value_type(s, e);
@@ -83,7 +83,7 @@ static void one_place(Scope *s, const Equation *e, Body *to)
         to = &test->body;
     }
     const CExpr *value;
-    if (e->reduction != RED_NONE) value = reduce(s, e, to);
+    if (e->reduction != RED_NONE) value = scalar_reduction(s, e, to);
     else {
         s->body = to;
         scope_equation(s, e);

@@ -98,7 +98,8 @@ void scope_declare(Scope *s, Body *body)
     *body = (Body){0};
     for (int i = 0; i < s->pointers.count; i++) {
         const Pointer *p = &s->pointers.at[i];
-        if (plan_storage(s->plan, p->home)->place == PLACE_TEXT) continue;
+        PlaceKind place = plan_storage(s->plan, p->home)->place;
+        if (place == PLACE_TEXT || place == PLACE_LOCAL) continue;
         const char *type = format("%s%s *const", p->written ? "" : "const ", memory_type(element_type_of(s, p->home)));
         stmt_let(body, type, c_name(s->plan, p->home), cexpr_name(C_INT, pointer_value(s, p->home)));
     }
@@ -130,6 +131,56 @@ const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs)
     }
     const CExpr *rest = scope_sum(s, plain);
     return cexpr_add(gathered, rest);
+}
+
+const Sum *scope_place(const Scope *s, const Tensor *t, const Sum *const *subs)
+{
+    const Storage *at = plan_storage(s->plan, plan_home(s->plan, t));
+    const Sum *plain = sum_constant(0);
+    for (int a = 0; a < t->rank; a++)
+        if (!sum_is_gather(subs[a])) plain = sum_add(plain, sum_scale(subs[a], at->stride[a]));
+    return plain;
+}
+
+/* ---- vectors ---- */
+CType lanes_type(const Tensor *t) { return t->type == TYPE_FLOAT ? C_VEC : t->type == TYPE_INT ? C_INTS : C_MASK; }
+
+void scope_store_lanes(Scope *s, Tensor *t, const Sum *const *subs, const CExpr *value, const CExpr *left)
+{
+    static const char *const whole[] = { "store", "store_ints", "store_bytes" };
+    static const char *const part[] = { "store_part", "store_ints_part", "store_bytes_part" };
+    const Index *lane = s->lane;
+    s->lane = NULL;                              /* the place is that of lane 0 */
+    const CExpr *offset = scope_offset(s, t, subs);
+    s->lane = lane;
+    value = cexpr_to(s, value, lanes_type(t));
+    if (t->type == TYPE_BOOL) value = cexpr_call1(C_MASK, "to_bytes", value);
+    Text text = {0};
+    text_addf(&text, "%s(", left ? part[t->type] : whole[t->type]);
+    cexpr_print(cexpr_place(scope_pointer(s, t, true), offset), &text);
+    text_add(&text, ", ");
+    cexpr_print(value, &text);
+    if (left) {
+        text_add(&text, ", ");
+        cexpr_print(left, &text);
+    }
+    text_add(&text, ")");
+    stmt_call(s->body, text_string(&text));
+}
+
+const CExpr *scope_tested(Scope *s, const Node *test, const CExpr *v)
+{
+    if (!test) return v;
+    const CExpr *zero = type_is_vector(v->type) ? cexpr_to(s, cexpr_number(v->type == C_VEC ? C_REAL : C_INT, 0), v->type)
+                                                : cexpr_number(v->type, 0);
+    return cexpr_choice(scope_test(s, test), v, zero);
+}
+
+void scope_hold(Scope *s, const Tensor *t, const CExpr *value, bool everywhere)
+{
+    for (int i = 0; i < s->held.count; i++)
+        if (s->held.at[i].tensor == t) { s->held.at[i] = (Held){ t, value, everywhere }; return; }
+    PUSH(s->held, ((Held){ t, value, everywhere }));
 }
 
 const CExpr *scope_element(Scope *s, Tensor *t, const Sum *const *subs)

@@ -7,7 +7,7 @@
 #include "loop/loop.h"
 
 typedef struct Bound { const Index *index; const CExpr *at; } Bound;
-typedef struct Held { const Tensor *tensor; const CExpr *value; } Held;
+typedef struct Held { const Tensor *tensor; const CExpr *value; bool everywhere; } Held;  /* everywhere: whatever the subscripts */
 typedef struct Pointer { Tensor *home; bool written; } Pointer;
 typedef struct Shared { const Node *node; int uses; const CExpr *value; } Shared;
 
@@ -21,7 +21,8 @@ typedef struct Scope {
     LIST(Bound) bound;           /* what an index is here; of the lane index: of lane 0 */
     LIST(Held) held;             /* tensors whose element at the equation's place is at hand */
     const Index *lane;
-    const CExpr *lanes_left;     /* loads take no more than this many lanes (load_part); NULL: all */
+    const CExpr *lanes_left;     /* so many lanes are meant, the others may be anything; NULL: all. Loads from the caller's
+                                    arrays and tables take no more (load_part); in the memory there is always room */
     LIST(Pointer) pointers;      /* tensors in memory that the function touches */
     LIST(const char *) names;
     LIST(int) sites;             /* of rand() */
@@ -50,6 +51,14 @@ const CExpr *scope_let(Scope *s, const char *base, const CExpr *value);  /* a na
 const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs);
 /* Where t[subs] is stored: t's pointer is noted as written. */
 const CExpr *scope_element(Scope *s, Tensor *t, const Sum *const *subs);
+/* The plain part of the place of t[subs] in elements, by its storage: for the strides. */
+const Sum *scope_place(const Scope *s, const Tensor *t, const Sum *const *subs);
+/* Stores a vector at t[subs] of lane 0; left: so many lanes (NULL: all). */
+void scope_store_lanes(Scope *s, Tensor *t, const Sum *const *subs, const CExpr *value, const CExpr *left);
+/* v where a scalar test holds, else 0; test may be NULL. */
+const CExpr *scope_tested(Scope *s, const Node *test, const CExpr *v);
+void scope_hold(Scope *s, const Tensor *t, const CExpr *value, bool everywhere);
+CType lanes_type(const Tensor *t);               /* of a vector of its elements */
 CType element_type_of(const Scope *s, const Tensor *t);          /* of one element in memory: C_BOOL, C_INT, C_REAL, C_WIDE */
 const char *scope_pointer(Scope *s, const Tensor *t, bool written);      /* the name of t's pointer */
 const CExpr *scope_stored(Scope *s, const Tensor *t, const CExpr *value);        /* the value as it is stored in t */

@@ -9,7 +9,10 @@ static bool atom_is_negative(const Sum *a) { return sum_range(a).low < 0; }
 
 static const CExpr *atom_value(Scope *s, const Node *e)
 {
-    if (e->op != OP_FLOOR_DIV && e->op != OP_MOD && e->op != OP_EXACT) return cexpr_to(s, scope_value(s, e), C_INT);
+    if (e->op != OP_FLOOR_DIV && e->op != OP_MOD && e->op != OP_EXACT) {
+        const CExpr *v = scope_value(s, e);
+        return cexpr_to(s, v, type_is_vector(v->type) ? C_INTS : C_INT);
+    }
     const CExpr *a = scope_sum(s, e->sum[0]), *k = cexpr_int(e->extent);
     if (e->op == OP_EXACT || !atom_is_negative(e->sum[0]))
         return cexpr_infix(a->type, e->op == OP_MOD ? "%" : "/", a, k);
@@ -102,7 +105,8 @@ static const CExpr *load_lanes(Scope *s, const Tensor *t, const CExpr *offset, i
     CType type = element_type_of(s, t);
     const CExpr *at = cexpr_place(scope_pointer(s, t, false), offset), *v;
     if (stride != 1) return cexpr_call2(C_VEC, "load_apart", at, cexpr_int(stride));
-    if (s->lanes_left) v = cexpr_call2(how[type].type, how[type].part, at, s->lanes_left);
+    PlaceKind place = plan_storage(s->plan, plan_home(s->plan, t))->place;
+    if (s->lanes_left && place != PLACE_MEMORY && place != PLACE_LOCAL) v = cexpr_call2(how[type].type, how[type].part, at, s->lanes_left);
     else v = cexpr_call1(how[type].type, how[type].all, at);
     return type == C_BOOL ? cexpr_call1(C_MASK, "from_bytes", v) : v;
 }
@@ -137,7 +141,8 @@ static const CExpr *read_value(Scope *s, const Node *e)
 {
     Tensor *t = e->tensor;
     for (int i = 0; i < s->held.count; i++)
-        if (s->held.at[i].tensor == t && at_own_place(s, e)) return s->held.at[i].value;
+        if (s->held.at[i].tensor == t && s->held.at[i].value && (s->held.at[i].everywhere || at_own_place(s, e)))
+            return s->held.at[i].value;
     const Storage *at = plan_storage(s->plan, plan_home(s->plan, t));
     if (at->place == PLACE_RUN) return cexpr_name(C_REAL, format("run->%s", c_name(s->plan, t)));
     if (at->place == PLACE_TEXT && t->rank == 0) return table_number(t);
@@ -348,6 +353,19 @@ static const CExpr *number_value(const Scope *s, const Node *e)
     return cexpr_number(e->type == TYPE_INT ? C_INT : e->type == TYPE_BOOL ? C_BOOL : float_type(s), e->number);
 }
 
+/* A test of parts with and without the lane: those without go first, as C's ?:, so that what they guard is not read. */
+static bool split_test(const Scope *s, const Node *test, const Node **scalar, const Node **lanes)
+{
+    const Node *part[32];
+    int n = node_conjuncts(test, part, 32);
+    *scalar = *lanes = NULL;
+    for (int i = 0; i < n; i++) {
+        const Node **to = node_uses(part[i], s->lane) ? lanes : scalar;
+        *to = node_and(*to, part[i]);
+    }
+    return *scalar && *lanes;
+}
+
 static const CExpr *value_of(Scope *s, const Node *e)
 {
     switch (e->op) {
@@ -362,6 +380,9 @@ static const CExpr *value_of(Scope *s, const Node *e)
     default: break;
     }
     if (e->op == OP_SELECT || e->op == OP_AND || e->op == OP_OR) {
+        const Node *scalar, *lanes;
+        if (e->op == OP_SELECT && s->lane && split_test(s, e->arg[0], &scalar, &lanes))
+            return scope_value(s, node_select(scalar, node_select(lanes, e->arg[1], e->arg[2]), e->arg[2]));
         const CExpr *test = scope_test(s, e->arg[0]);
         bool guarded = !type_is_vector(test->type);
         s->guarded += guarded;

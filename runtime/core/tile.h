@@ -24,4 +24,75 @@ INLINE mask truth(int yes)                    { return to_mask(splat_int(-(yes !
 #else
 INLINE mask truth(int yes)                    { return yes != 0; }
 #endif
+
+/* ---- loops shared out over the threads, nested ones together ---- */
+#ifdef _OPENMP
+#define OMP_FOR_2 _Pragma("omp for schedule(static) nowait collapse(2)")
+#define OMP_FOR_3 _Pragma("omp for schedule(static) nowait collapse(3)")
+#define OMP_FOR_4 _Pragma("omp for schedule(static) nowait collapse(4)")
+#define OMP_FOR_5 _Pragma("omp for schedule(static) nowait collapse(5)")
+#define OMP_FOR_6 _Pragma("omp for schedule(static) nowait collapse(6)")
+#else
+#define OMP_FOR_2
+#define OMP_FOR_3
+#define OMP_FOR_4
+#define OMP_FOR_5
+#define OMP_FOR_6
+#endif
+
+/* ---- tiles: rows x width results, each loop unrolled so that the sums are registers ---- */
+#define EACH_TILE(r, c) EACH(r, ROWS) if (r < rows) EACH(c, 2) if (c * LANES < width)
+INLINE void clear_tile(vec sum[ROWS][2])      { EACH(r, ROWS) EACH(c, 2) sum[r][c] = splat(R(0)); }
+/* x in all lanes, from memory by one instruction: else gcc may load a whole vector to broadcast one of its lanes */
+INLINE vec spread(real x) {
+    vec v = splat(x);
+#if DLN_VECTORS && defined __AVX512F__
+    __asm__("" : "+v"(v));
+#elif DLN_VECTORS && defined __AVX__
+    __asm__("" : "+x"(v));
+#endif
+    return v;
+}
+/* sum[r][c] += a[r * a_row + k * a_k] * b[k * b_k + c * LANES ..] over k: the inner loop of every contraction */
+INLINE void contract(const int rows, const int width, int length, const real *a, const int a_row, const int a_k,
+                     const real *b, const int b_k, vec sum[ROWS][2]) {
+    for (int k = 0; k < length; k++) {
+        const vec b0 = load(b + k * b_k), b1 = width > LANES ? load(b + k * b_k + LANES) : b0;
+        EACH(r, ROWS) if (r < rows) {
+            const vec x = width > LANES ? spread(a[r * a_row + k * a_k]) : splat(a[r * a_row + k * a_k]);
+            sum[r][0] = fused(x, b0, sum[r][0]);
+            if (width > LANES) sum[r][1] = fused(x, b1, sum[r][1]);
+        }
+    }
+}
+/* the same where nothing may be read behind the last column */
+INLINE void contract_part(const int rows, const int width, int length, const real *a, const int a_row, const int a_k,
+                          const real *b, const int b_k, vec sum[ROWS][2]) {
+    for (int k = 0; k < length; k++) {
+        const vec b0 = load_part(b + k * b_k, width), b1 = width > LANES ? load_part(b + k * b_k + LANES, width - LANES) : b0;
+        EACH(r, ROWS) if (r < rows) {
+            const vec x = splat(a[r * a_row + k * a_k]);
+            sum[r][0] = fused(x, b0, sum[r][0]);
+            if (width > LANES) sum[r][1] = fused(x, b1, sum[r][1]);
+        }
+    }
+}
+/* n rows in strips of nearly equal height, the taller ones first; n is a number of the text */
+#define STRIPS(n) (((n) + ROWS - 1) / ROWS)
+#define LOW(n)    ((n) / STRIPS(n))
+#define TALL(n)   ((n) % STRIPS(n))
+#define STRIP(tile, n, s, width, ...) do { \
+        if ((s) < TALL(n)) tile(LOW(n) + 1, width, (s) * (LOW(n) + 1), __VA_ARGS__); \
+        else tile(LOW(n), width, (s) * LOW(n) + TALL(n), __VA_ARGS__); \
+    } while (0)
+/* n samples: strips of ROWS and ROWS - 1 if that comes out, else of ROWS and single rows */
+INLINE int strip_evens(int n)                 { const int s = (n + ROWS - 1) / ROWS; return s * (ROWS - 1) <= n ? s : 0; }
+INLINE int strip_count(int n)                 { const int s = strip_evens(n); return s ? s : n / ROWS + n % ROWS; }
+INLINE int strip_talls(int n)                 { const int s = strip_evens(n); return s ? n - s * (ROWS - 1) : n / ROWS; }
+#define RUN_STRIP(tile, n, s, width, ...) do { \
+        const int talls_ = strip_talls(n); \
+        if ((s) < talls_) tile(ROWS, width, (s) * ROWS, __VA_ARGS__); \
+        else if (strip_evens(n)) tile(ROWS - 1, width, talls_ * ROWS + ((s) - talls_) * (ROWS - 1), __VA_ARGS__); \
+        else tile(1, width, talls_ * ROWS + (s) - talls_, __VA_ARGS__); \
+    } while (0)
 #endif

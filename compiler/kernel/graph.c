@@ -1,0 +1,234 @@
+/* graph.c: what must come before what. Between kernels there are two kinds of edges: data (who makes a tensor -> who
+ * reads it) and order (who reads the old value of a state -> who writes over it). The kernels of a scan are one node of
+ * this graph; inside one step they have an order of their own. */
+#include "kernel/graph.h"
+
+/* ---- what an equation reads ---- */
+void visit_equation(const Equation *e, NodeVisit *f, void *data)
+{
+    node_visit(e->value, f, data);
+    if (e->test) node_visit(e->test, f, data);
+    for (int a = 0; a < e->out->rank; a++)
+        for (int k = 0; k < e->left[a]->count; k++)
+            if (e->left[a]->term[k].atom) node_visit(e->left[a]->term[k].atom, f, data);
+}
+
+typedef struct ReadSearch { const Tensor *tensor; const Equation *e; bool found, elsewhere; } ReadSearch;
+
+static void read_search(const Node *e, void *data)
+{
+    ReadSearch *s = data;
+    if (e->op != OP_READ || e->tensor != s->tensor) return;
+    s->found = true;
+    for (int a = 0; a < e->sums; a++)
+        if (s->e->out->rank != e->sums || e->sum[a] != s->e->left[a]) s->elsewhere = true;
+}
+
+bool equation_needs(const Equation *e, const Tensor *t)
+{
+    ReadSearch s = { .tensor = t, .e = e };
+    visit_equation(e, read_search, &s);
+    return s.found;
+}
+
+bool equation_needs_in_place(const Equation *e, const Tensor *t)
+{
+    ReadSearch s = { .tensor = t, .e = e };
+    visit_equation(e, read_search, &s);
+    return !s.elsewhere;
+}
+
+static void tensors_add(Tensors *to, Tensor *t)
+{
+    for (int i = 0; i < to->list.count; i++)
+        if (to->list.at[i] == t) return;
+    PUSH(to->list, t);
+}
+
+static void kernels_add(Kernels *to, Kernel *k)
+{
+    for (int i = 0; i < to->list.count; i++)
+        if (to->list.at[i] == k) return;
+    PUSH(to->list, k);
+}
+
+static void collect_reads(const Node *e, void *data)
+{
+    if (e->op == OP_READ) tensors_add(data, e->tensor);
+}
+
+Kernels *of_tensor(void *list, const Tensor *t)
+{
+    LIST(Kernels) *l = list;
+    while (l->count <= t->id) PUSH(*l, ((Kernels){0}));
+    return &l->at[t->id];
+}
+
+void graph_build(Graph *g)
+{
+    g->reads.count = g->makers.count = g->readers.count = g->writers.count = 0;
+    for (int i = 0; i < g->program->kernels.count; i++) {
+        Kernel *k = g->program->kernels.at[i];
+        Tensors reads = {0};
+        k->id = i;
+        for (int j = 0; j < k->equations.count; j++) {
+            visit_equation(k->equations.at[j], collect_reads, &reads);
+            Tensor *out = k->equations.at[j]->out, *home = plan_home(&g->plan->plan, out);
+            kernels_add(of_tensor(&g->makers, out), k);
+            if (home->role != ROLE_TEMP) kernels_add(of_tensor(&g->writers, home), k);
+        }
+        for (int j = 0; j < reads.list.count; j++)
+            kernels_add(of_tensor(&g->readers, reads.list.at[j]), k);
+        PUSH(g->reads, reads);
+    }
+}
+
+/* Calls f for every kernel that must come after k. */
+void each_next(Graph *g, Kernel *k, Visit *f, void *data)
+{
+    for (int j = 0; j < k->equations.count; j++) {
+        Kernels *readers = of_tensor(&g->readers, k->equations.at[j]->out);
+        for (int i = 0; i < readers->list.count; i++)
+            if (readers->list.at[i] != k && k->equations.at[j]->out->role == ROLE_TEMP) f(readers->list.at[i], data);
+    }
+    Tensors *reads = &g->reads.at[k->id];
+    for (int j = 0; j < reads->list.count; j++) {                /* order: who writes over what k reads */
+        Tensor *t = reads->list.at[j];
+        if (t->role != ROLE_PARAM && t->role != ROLE_STATE && t->role != ROLE_TOTAL) continue;
+        Kernels *writers = of_tensor(&g->writers, t);
+        for (int i = 0; i < writers->list.count; i++)
+            if (writers->list.at[i] != k) f(writers->list.at[i], data);
+    }
+}
+
+bool same_unit(const Kernel *a, const Kernel *b) { return a == b || (a->loop && a->loop == b->loop); }
+
+/* ---- paths ---- */
+typedef struct Search { Graph *g; bool *seen; Kernel *target; bool found; } Search;
+
+static void search_from(Kernel *k, void *data)
+{
+    Search *s = data;
+    if (s->found || s->seen[k->id]) return;
+    s->seen[k->id] = true;
+    if (same_unit(k, s->target)) { s->found = true; return; }
+    each_next(s->g, k, search_from, s);
+    for (int i = 0; k->loop && i < s->g->program->kernels.count; i++)
+        if (s->g->program->kernels.at[i]->loop == k->loop) search_from(s->g->program->kernels.at[i], s);
+}
+
+static void search_round(Kernel *k, void *data)
+{
+    if (!same_unit(k, ((Search *)data)->target)) search_from(k, data);
+}
+
+/* ---- within one step of a scan ---- */
+typedef struct StepRead { const Tensor *tensor; const Equation *e; bool found; } StepRead;
+
+static void find_step_read(const Node *e, void *data)
+{
+    StepRead *c = data;
+    if (e->op != OP_READ || e->tensor != c->tensor) return;
+    bool other_step = false;
+    for (int a = 0; a < e->sums; a++)
+        if (sum_uses(e->sum[a], c->e->step) && sum_plain(e->sum[a]) != c->e->step) other_step = true;
+    c->found |= !other_step;
+}
+
+/* Does k read what the same step makes of t? (What it reads of another step was there before.) */
+static bool reads_same_step(const Kernel *k, const Tensor *t)
+{
+    bool found = false;
+    for (int i = 0; i < k->equations.count && !found; i++) {
+        StepRead c = { t, k->equations.at[i], false };
+        visit_equation(k->equations.at[i], find_step_read, &c);
+        found = c.found;
+    }
+    return found;
+}
+
+static void each_in_step(Graph *g, Kernel *k, Visit *f, void *data)
+{
+    for (int j = 0; j < k->equations.count; j++) {
+        Kernels *readers = of_tensor(&g->readers, k->equations.at[j]->out);
+        for (int i = 0; i < readers->list.count; i++) {
+            Kernel *r = readers->list.at[i];
+            if (r != k && r->loop == k->loop && reads_same_step(r, k->equations.at[j]->out)) f(r, data);
+        }
+    }
+}
+
+static void search_in_step(Kernel *k, void *data)
+{
+    Search *s = data;
+    if (s->found || s->seen[k->id]) return;
+    if (k == s->target) { s->found = true; return; }
+    s->seen[k->id] = true;
+    each_in_step(s->g, k, search_in_step, s);
+}
+
+static void search_round_in_step(Kernel *k, void *data)
+{
+    if (k != ((Search *)data)->target) search_in_step(k, data);
+}
+
+bool reaches_round(Graph *g, Kernel *from, Kernel *to)
+{
+    Search s = { .g = g, .seen = NEW_ARRAY(bool, g->program->kernels.count + 1), .target = to };
+    s.seen[from->id] = true;
+    if (from->loop && from->loop == to->loop) each_in_step(g, from, search_round_in_step, &s);
+    else each_next(g, from, search_round, &s);
+    return s.found;
+}
+
+/* Whether `to` must come after `from`. */
+bool reaches(Graph *g, Kernel *from, Kernel *to)
+{
+    Search s = { .g = g, .seen = NEW_ARRAY(bool, g->program->kernels.count + 1), .target = to };
+    s.seen[from->id] = true;
+    each_next(g, from, search_from, &s);
+    return s.found;
+}
+
+/* ---- phases ---- */
+typedef struct Raise { Kernel *from; bool grew, inside; } Raise;
+
+static void raise_next(Kernel *next, void *data)
+{
+    Raise *r = data;
+    if (r->inside) {
+        if (next->inner <= r->from->inner) {
+            next->inner = r->from->inner + 1;
+            r->grew = true;
+        }
+    } else if (!same_unit(next, r->from) && next->phase <= r->from->phase) {
+        next->phase = r->from->phase + 1;
+        r->grew = true;
+    }
+}
+
+void graph_phases(Graph *g)
+{
+    ProgramPlan *p = g->program;
+    for (int round = 0;; round++) {
+        Raise r = {0};
+        if (round > 2 * p->kernels.count + 2) bug("kernels of %s wait for each other", p->program->name);
+        for (int i = 0; i < p->kernels.count; i++) {
+            Kernel *k = p->kernels.at[i];
+            for (int j = 0; k->loop && j < p->kernels.count; j++) {      /* a loop has one phase */
+                Kernel *other = p->kernels.at[j];
+                if (other->loop != k->loop) continue;
+                if (other->phase > k->phase) { k->phase = other->phase; r.grew = true; }
+            }
+            r.from = k;
+            r.inside = false;
+            each_next(g, k, raise_next, &r);
+            r.inside = k->loop != NULL;
+            if (r.inside) each_in_step(g, k, raise_next, &r);
+        }
+        if (!r.grew) break;
+    }
+    for (int i = 0; i < p->kernels.count; i++)
+        if (p->kernels.at[i]->phase >= p->phases) p->phases = p->kernels.at[i]->phase + 1;
+}
+

@@ -1,0 +1,240 @@
+/* contract.c: a sum of products in tiles. A tile is `rows` x `width` results: up to ROWS broadcasts of the one operand
+ * times two vectors of the other, all sums in registers while the reduced indices run (core/tile.h, contract). What is
+ * done with the results, the epilogue, is done in the tile; so the results themselves need not be stored.
+ *
+ *     INLINE void .._tile(rows, width, i, j, run, ..)     sums, then EACH_TILE(r, c): the epilogue
+ *     static void ..(run)                                 loops over the other indices, columns and strips of rows */
+#include "loop/lower.h"
+#include <string.h>
+
+static const Index *counterpart(const Equation *host, const Index *of, const Equation *e)
+{
+    if (host == e) return of;
+    for (int a = 0; a < host->out->rank; a++)
+        if (sum_plain(host->left[a]) == of) return sum_plain(e->left[a]);
+    return NULL;
+}
+
+/* Binds an index of the host and what stands in its place in the epilogue's equations. */
+static void bind_all(Scope *s, const Index *i, const CExpr *at)
+{
+    for (int q = 0; q < s->kernel->equations.count; q++) {
+        const Index *own = counterpart(s->kernel->equations.at[0], i, s->kernel->equations.at[q]);
+        if (own) scope_bind(s, own, at);
+    }
+}
+
+/* ---- the sum ---- */
+typedef struct Walk { const Sum *broadcast, *vector; } Walk;
+
+/* Can the reduced indices a (outer) and b (inner) be one loop? Both operands must go on where b ends. */
+static bool is_one_run(const Walk *w, const Index *a, const Index *b)
+{
+    return !b->batch && sum_factor(w->broadcast, a) == sum_factor(w->broadcast, b) * b->extent
+        && sum_factor(w->vector, a) == sum_factor(w->vector, b) * b->extent;
+}
+
+static bool guard_uses(const Tile *t, const Index *i) { return t->guard && node_uses(t->guard, i); }
+
+/* Puts an if round what follows for the tests whose indices are all bound now and were not before `last` was. */
+static Body *guarded(Scope *s, const Tile *t, int bound, Body *to)
+{
+    const Node *part[32], *now = NULL;
+    int n = t->guard ? node_conjuncts(t->guard, part, 32) : 0;
+    for (int i = 0; i < n; i++) {
+        int last = -1;
+        for (int k = 0; k < t->reduced_count; k++)
+            if (node_uses(part[i], t->reduced[k])) last = k;
+        if (last == bound) now = node_and(now, part[i]);
+    }
+    if (!now) return to;
+    s->body = to;
+    return &stmt_if(to, scope_test(s, now))->body;
+}
+
+static void sum_loops(Scope *s, Body *to)
+{
+    const Kernel *k = s->kernel;
+    const Tile *t = &k->tile;
+    Walk w = { scope_place(s, t->broadcast->tensor, t->broadcast->sum), scope_place(s, t->vector->tensor, t->vector->sum) };
+    const CExpr *length = cexpr_int(1);
+    int loops = t->reduced_count, run = t->reduced_count - 1;
+    if (run >= 0 && !guard_uses(t, t->reduced[run])) {           /* the innermost run: one call of contract */
+        length = index_end(t->reduced[run]);
+        loops = run;
+        while (loops > 0 && is_one_run(&w, t->reduced[loops - 1], t->reduced[loops]) && !guard_uses(t, t->reduced[loops - 1])) {
+            loops--;
+            length = cexpr_scale(index_end(t->reduced[loops]), 1);
+            int64_t rest = 1;
+            for (int i = loops + 1; i <= run; i++) rest *= t->reduced[i]->extent;
+            length = cexpr_scale(length, rest);
+        }
+    }
+    s->body = to;
+    s->equation = k->equations.at[0];
+    Body *inner = guarded(s, t, -1, to);
+    for (int i = 0; i < loops; i++) {
+        inner = &stmt_for(inner, scope_index(s, t->reduced[i]), cexpr_int(0), index_end(t->reduced[i]))->body;
+        inner = guarded(s, t, i, inner);
+    }
+    for (int i = loops; i < t->reduced_count; i++) scope_bind(s, t->reduced[i], cexpr_int(0));
+    s->body = inner;
+    int a_k = loops < t->reduced_count ? sum_factor(w.broadcast, t->reduced[run]) : 0;
+    int b_k = loops < t->reduced_count ? sum_factor(w.vector, t->reduced[run]) : 0;
+    const Storage *at = plan_storage(s->plan, plan_home(s->plan, t->vector->tensor));
+    bool exact = at->place != PLACE_MEMORY && t->col->extent % 32;
+    Text call = {0};
+    text_addf(&call, "%s(rows, width, ", exact ? "contract_part" : "contract");
+    cexpr_print(length, &call);
+    text_add(&call, ", ");
+    cexpr_print(cexpr_place(scope_pointer(s, t->broadcast->tensor, false), scope_offset(s, t->broadcast->tensor, t->broadcast->sum)), &call);
+    text_addf(&call, ", %d, %d, ", t->row ? sum_factor(w.broadcast, t->row) : 0, a_k);
+    cexpr_print(cexpr_place(scope_pointer(s, t->vector->tensor, false), scope_offset(s, t->vector->tensor, t->vector->sum)), &call);
+    text_addf(&call, ", %d, sum)", b_k);
+    stmt_call(inner, text_string(&call));
+}
+
+/* ---- the epilogue ---- */
+static bool is_read_later(const Kernel *k, const Tensor *t, int from)
+{
+    for (int i = from; i < k->equations.count; i++)
+        if (equation_needs(k->equations.at[i], t)) return true;
+    return false;
+}
+
+static void epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
+{
+    const Kernel *k = s->kernel;
+    const Equation *host = k->equations.at[0];
+    s->body = to;
+    if (k->tile.row) bind_all(s, k->tile.row, cexpr_add(row, cexpr_name(C_INT, "r")));
+    bind_all(s, k->tile.col, cexpr_name(C_INT, format("%s + c * LANES", col->name)));
+    const CExpr *left = k->tile.col->extent % 32 ? cexpr_name(C_INT, "width - c * LANES") : NULL;
+    s->lanes_left = left;
+    LIST(const CExpr *) values = {0};
+    for (int q = 0; q < k->equations.count; q++) {
+        const Equation *e = k->equations.at[q];
+        const Tensor *home = plan_home(s->plan, e->out);
+        s->lane = counterpart(host, k->tile.col, e);
+        const CExpr *value = cexpr_name(C_VEC, "sum[r][c]");
+        if (q) {
+            scope_equation(s, e);
+            s->guarded += e->test != NULL;
+            value = cexpr_to(s, scope_value(s, e->value), lanes_type(e->out));
+            value = scope_tested(s, e->test, value);
+            s->guarded -= e->test != NULL;
+            bool stored = plan_storage(s->plan, home)->place != PLACE_LOCAL;
+            if (is_read_later(k, e->out, q + 1))
+                value = scope_let(s, stored ? format("%s_here", c_name(s->plan, home)) : c_name(s->plan, e->out), value);
+        }
+        scope_hold(s, e->out, value, false);
+        PUSH(values, value);
+    }
+    for (int q = 0; q < k->equations.count; q++) {
+        const Equation *e = k->equations.at[q];
+        s->lane = counterpart(host, k->tile.col, e);
+        if (plan_storage(s->plan, plan_home(s->plan, e->out))->place != PLACE_LOCAL)
+            scope_store_lanes(s, e->out, e->left, values.at[q], left);
+    }
+    s->lane = NULL;
+    s->lanes_left = NULL;
+}
+
+/* ---- the functions ---- */
+static const char *outer_parameters(const Scope *s, bool types)
+{
+    const Kernel *k = s->kernel;
+    const Equation *e = k->equations.at[0];
+    Text t = {0};
+    for (int i = 0; i < e->indices; i++) {
+        if (e->index[i] == k->tile.row || e->index[i] == k->tile.col) continue;
+        text_addf(&t, ", %s", types ? "int " : "");
+        cexpr_print(scope_bound(s, e->index[i]), &t);
+    }
+    return text_string(&t);
+}
+
+/* Names for all indices of the host but the reduced ones, in the order of its loops. */
+static void name_indices(Scope *s)
+{
+    const Kernel *k = s->kernel;
+    const Equation *e = k->equations.at[0];
+    for (int i = 0; i < e->indices; i++) {
+        if (e->index[i] == e->step) continue;
+        const char *name = scope_index(s, e->index[i]);
+        bind_all(s, e->index[i], cexpr_name(C_INT, name));
+    }
+}
+
+static Function *tile_function(Scope *s, Functions *to, const char *name)
+{
+    const Kernel *k = s->kernel;
+    static const char *const own[] = { "rows", "width", "r", "c", "sum" };
+    for (int i = 0; i < 5; i++) PUSH(s->names, own[i]);
+    name_indices(s);
+    const char *row = k->tile.row ? scope_bound(s, k->tile.row)->name : scope_name(s, "first_row");
+    const CExpr *row_at = cexpr_name(C_INT, row), *col = scope_bound(s, k->tile.col);
+    Function *f = function_new(to, format("INLINE void %s_tile(const int rows, const int width, int %s, int %s, const struct run *run%s)",
+                                          name, row, col->name, outer_parameters(s, true)));
+    if (!k->tile.row) stmt_call(&f->body, format("(void)%s", row));
+    stmt_let(&f->body, "vec", "sum[ROWS][2]", NULL);
+    stmt_call(&f->body, "clear_tile(sum)");
+    sum_loops(s, &f->body);
+    epilogue(s, row_at, col, &stmt_macro(&f->body, "EACH_TILE(r, c)")->body);
+    scope_declare(s, &f->body);
+    return f;
+}
+
+/* One call of the tile for each strip of rows: heights are numbers of the C text, so a tile is compiled for each. */
+static const char *tile_call(const Scope *s, const char *name, const char *width, const char *strip)
+{
+    const Kernel *k = s->kernel;
+    const char *col = scope_bound(s, k->tile.col)->name, *outer = outer_parameters(s, false);
+    if (!k->tile.row) return format("%s_tile(1, %s, 0, %s, run%s)", name, width, col, outer);
+    if (k->tile.row->batch) return format("RUN_STRIP(%s_tile, run->n, %s, %s, %s, run%s)", name, strip, width, col, outer);
+    return format("STRIP(%s_tile, %d, %s, %s, %s, run%s)", name, k->tile.row->extent, strip, width, col, outer);
+}
+
+static void call_loops(Scope *s, Body *to, const char *name)
+{
+    const Kernel *k = s->kernel;
+    const Equation *e = k->equations.at[0];
+    Body *inner = to;
+    Stmt *first = NULL;
+    int loops = 0, n = k->tile.col->extent;
+    name_indices(s);
+    for (int i = 0; i < e->indices; i++) {
+        if (e->index[i] == k->tile.row || e->index[i] == k->tile.col || e->index[i] == e->step) continue;
+        Stmt *loop = stmt_for(inner, scope_bound(s, e->index[i])->name, cexpr_int(0), index_end(e->index[i]));
+        if (!first) first = loop;
+        inner = &loop->body;
+        loops++;
+    }
+    Stmt *columns = stmt_for(inner, scope_bound(s, k->tile.col)->name, cexpr_int(0), cexpr_int(n));
+    columns->step = "WIDE";
+    if (!first) first = columns;
+    inner = &columns->body;
+    const char *strip = NULL;
+    loops++;
+    if (k->tile.row) {
+        strip = scope_name(s, "strip");
+        const char *end = k->tile.row->batch ? "strip_count(run->n)" : format("STRIPS(%d)", k->tile.row->extent);
+        inner = &stmt_for(inner, strip, cexpr_int(0), cexpr_name(C_INT, end))->body;
+        loops++;
+    }
+    first->pragma = loops == 1 ? "OMP_FOR" : format("OMP_FOR_%d", loops > 6 ? 6 : loops);
+    if (n % 32 == 0) stmt_call(inner, tile_call(s, name, "WIDE", strip));
+    else {
+        Stmt *whole = stmt_if(inner, cexpr_infix(C_BOOL, "<=", cexpr_name(C_INT, format("%s + WIDE", columns->name)), cexpr_int(n)));
+        stmt_call(&whole->body, tile_call(s, name, "WIDE", strip));
+        stmt_call(&whole->other, tile_call(s, name, format("%d %% WIDE", n), strip));
+    }
+}
+
+void tile_kernel(const Scope *begin, Functions *to, const char *name, const char *head)
+{
+    Scope tile = *begin, calls = *begin;
+    begin->use->contract = true;
+    tile_function(&tile, to, name);
+    call_loops(&calls, &function_new(to, head)->body, name);
+}
