@@ -142,6 +142,7 @@ static void check_variant(Row *r, const char *file, int k, bool training, bool p
     if (asserts) {
         Tensor *y = elaborate(&s, file, k, &p, pytorch, false);
         if (y) check_value(r, p, y, s.examples.at[k]->left->right);
+        r->variants++;
         if (declares_derivative(s.examples.at[k]->definition)) return;
     }
     Tensor *y = elaborate(&s, file, k, &p, pytorch, true);

@@ -1,4 +1,4 @@
-/* random.c: random programs (generate.c) through the front end: gradient against differences, the normal form against
+/* random.c: random programs (generate.c; each third one of layers, stacks.c) through the front end: gradient against differences, the normal form against
  * the program (check.h).
  *
  *     random [COUNT [FIRST]]     COUNT programs from seed FIRST on; 1000 from 0
@@ -39,6 +39,7 @@ static Tensor *elaborate(const char *text, Program *p)
     if (error_count()) return NULL;
     Model *m = NEW(Model);
     m->batch = 3;
+    m->pytorch = seed_now & 4;
     m->initialize = NEW(Program);
     m->initialize->first_backward = -1;
     Elaboration *e = elaboration_new(&s, m, p, p->training);
@@ -56,7 +57,7 @@ static void check_seed(uint64_t seed, Totals *totals, bool verbose)
     program_reset();
     diag_begin(verbose ? stderr : messages, DIAG_TEXT, false);
     seed_now = seed;
-    const char *text = generate(seed);
+    const char *text = seed % 3 ? generate(seed) : generate_stack(seed);
     text_now = text;
     if (verbose) printf("%s", text);
     Program *p = NEW(Program);
