@@ -32,12 +32,15 @@ static void on_signal(int number) {
     interrupted = number;
 }
 
-static void signals_set(bool on, struct sigaction saved[3]) {
-    static const int number[3] = { SIGINT, SIGTERM, SIGPIPE };
+enum { SIGNALS = 4 };
+
+/* SIGINT and SIGTERM end the training after the step; a closed pipe or a full disk is an error that write() tells. */
+static void signals_set(bool on, struct sigaction saved[SIGNALS]) {
+    static const int number[SIGNALS] = { SIGINT, SIGTERM, SIGPIPE, SIGXFSZ };
     struct sigaction ours = { .sa_flags = SA_RESTART };
     sigemptyset(&ours.sa_mask);
-    for (int i = 0; i < 3; i++) {
-        ours.sa_handler = i == 2 ? SIG_IGN : on_signal;          /* a closed pipe shall not end a training */
+    for (int i = 0; i < SIGNALS; i++) {
+        ours.sa_handler = i < 2 ? on_signal : SIG_IGN;
         if (on) sigaction(number[i], &ours, &saved[i]);
         else sigaction(number[i], &saved[i], NULL);
     }
@@ -317,7 +320,7 @@ static void trainer_end(Trainer *t) {
 
 int train_command(Run *r, Problem *p) {
     Trainer t;
-    struct sigaction saved[3];
+    struct sigaction saved[SIGNALS];
     int code = EXIT_DONE;
     if (!r->model->step || !r->model->report)
         return problem_set(p, EXIT_INPUT, "%s has no train block: the model can only predict", r->model->source), p->code;

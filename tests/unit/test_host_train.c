@@ -1,5 +1,8 @@
 /* test_host_train.c: the order of samples, the data block, batches, and whole runs of the program on a small table. */
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include "host/run.h"
 #include "unit/fake_model.c"
 #include "unit/host_test.h"
@@ -330,4 +333,59 @@ Test(train, real_tables) {
         names_free(&found);
         free(b.at);
     }
+}
+
+/* ---- failures ---- */
+
+static const dln_value keep_last[] = { { .kind = DLN_WORD, .key = "validate", .text = "test" }, { .kind = DLN_WORD, .key = "checkpoint", .text = "last" } };
+
+/* A training in a process of its own, killed after so many microseconds (0: never); the status of wait(). */
+static int train_killed(const dln_model *m, const char *words, useconds_t after) {
+    int status = 0;
+    pid_t child = fork();
+    if (!child) _exit(run_model(m, words, "out", "err"));
+    if (after) {
+        usleep(after);
+        kill(child, SIGKILL);
+    }
+    waitpid(child, &status, 0);
+    return status;
+}
+
+Test(train, kills_at_any_moment_lose_nothing) {
+    dln_model *m = table_model();
+    m->train = keep_last;
+    m->train_values = LENGTH(keep_last);
+    cr_assert(train_killed(m, "train -q --epochs 120 --weights whole", 0) == 0, "%s", text_of("err"));
+    int status = 1;
+    for (int attempt = 0; attempt < 200 && status; attempt++) {
+        bool saved = !access(in_folder("broken"), F_OK);
+        status = train_killed(m, saved ? "train -q --epochs 120 --weights broken --resume" : "train -q --epochs 120 --weights broken",
+                              attempt < 40 ? 1000 + (useconds_t)(rand() % 30000) : 0);
+        cr_assert(!status || WIFSIGNALED(status), "attempt %d: %s", attempt, text_of("err"));
+    }
+    cr_assert(!status && files_equal("whole", "broken"));
+}
+
+Test(train, a_full_disk_keeps_the_old_file) {
+    dln_model *m = table_model();
+    struct rlimit limit = { 300, 300 };
+    cr_assert(run_model(m, "train -q --epochs 1", "out", "err") == 0, "%s", text_of("err"));
+    Bytes before = file_bytes(in_folder("fake.safetensors"));
+    pid_t child = fork();
+    int status;
+    if (!child) {
+        if (setrlimit(RLIMIT_FSIZE, &limit)) _exit(99);
+        _exit(run_model(m, "train -q --epochs 2", "out", "err"));
+    }
+    waitpid(child, &status, 0);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 3, "%d", status);
+    cr_assert(strstr(text_of("err"), "File too large"), "%s", text_of("err"));
+    Bytes after = file_bytes(in_folder("fake.safetensors"));
+    cr_assert(before.count == after.count && !memcmp(before.at, after.at, before.count));
+    free(before.at);
+    free(after.at);
+    DIR *d = opendir(folder);
+    for (const struct dirent *e; (e = readdir(d));) cr_assert(!strstr(e->d_name, ".tmp"), "%s was left", e->d_name);
+    closedir(d);
 }
