@@ -13,15 +13,21 @@ static bool is_option(const char *name)
 static void unknown_argument(Scope *s, const Definition *d, const Argument *a)
 {
     scope_error(s, a->at, "%s takes no %s", d->name ? d->name : def_kind_name[d->kind], a->name);
-    LIST(const char *) names = {0};
+    LIST(const char *) names = { 0 };
     for (int i = 0; i < d->params.count; i++) PUSH(names, d->params.at[i].name);
     const Definition *every = s->e->symbols->every[d->kind];
     for (int i = 0; every && i < every->params.count; i++) PUSH(names, every->params.at[i].name);
-    if (d->kind == KIND_DEF) { PUSH(names, "name"); PUSH(names, "trainable"); PUSH(names, "weights"); PUSH(names, "penalty"); }
+    if (d->kind == KIND_DEF) {
+        PUSH(names, "name");
+        PUSH(names, "trainable");
+        PUSH(names, "weights");
+        PUSH(names, "penalty");
+    }
     const char *near = nearest(a->name, names.at, names.count);
-    if (near) help("did you mean %s?", near);
+    if (near)
+        help("did you mean %s?", near);
     else if (d->params.count) {
-        Text t = {0};
+        Text t = { 0 };
         for (int i = 0; i < d->params.count; i++) text_addf(&t, "%s%s", i ? ", " : "", d->params.at[i].name);
         help("it takes %s", text_string(&t));
     }
@@ -34,14 +40,19 @@ static void bind_named(Scope *s, const Definition *d, const Argument *a, Part *p
     const Definition *every = s->e->symbols->every[d->kind];
     int w = every ? param_find(every, a->name) : -1;
     NamedValue v = { .name = a->name, .at = a->value->at };
-    if (k >= 0) v.value = argument_value(s, &d->params.at[k], a->value);
-    else if (w >= 0) v.value = argument_value(s, &every->params.at[w], a->value);
-    else if (d->kind == KIND_INIT && (!strcmp(a->name, "fan_in") || !strcmp(a->name, "fan_out"))) v.value = express_outside(s, a->value);
+    if (d->kind == KIND_INIT && (!strcmp(a->name, "fan_in") || !strcmp(a->name, "fan_out")))
+        v.value = express_outside(s, a->value);  /* fan_in = i: the length of i, though i is an index of the parameter */
+    else if (k >= 0)
+        v.value = argument_value(s, &d->params.at[k], a->value);
+    else if (w >= 0)
+        v.value = argument_value(s, &every->params.at[w], a->value);
     else if (d->kind == KIND_DEF && !strcmp(a->name, "weights")) {
         p->weights = a->value;
         return;
-    } else if (d->kind == KIND_DEF && !strcmp(a->name, "penalty")) v.value = part_express(s, a->value);
-    else if (d->kind == KIND_DEF && is_option(a->name)) v.value = express(s, a->value);
+    } else if (d->kind == KIND_DEF && !strcmp(a->name, "penalty"))
+        v.value = part_express(s, a->value);
+    else if (d->kind == KIND_DEF && is_option(a->name))
+        v.value = express(s, a->value);
     else {
         unknown_argument(s, d, a);
         return;
@@ -52,7 +63,8 @@ static void bind_named(Scope *s, const Definition *d, const Argument *a, Part *p
 static void too_many(Scope *s, const Definition *d, const Argument *a, int first)
 {
     int most = d->params.count - first;
-    scope_error(s, a->at, "%s takes %d argument%s%s", d->name, most, most == 1 ? "" : "s", first ? " after the piped value" : "");
+    scope_error(s, a->at, "%s takes %d argument%s%s", d->name, most, most == 1 ? "" : "s",
+                first ? " after the piped value" : "");
     note_at(d->at, "%s is defined here", d->name);
 }
 
@@ -70,7 +82,8 @@ static void args_check(Scope *s, const Definition *d, const Arguments *args, int
         }
         for (int j = i + 1; name && j < args->count; j++)
             if (args->at[j].name == name) scope_error(s, args->at[j].at, "%s is given twice", name);
-        if (first && name == d->params.at[0].name) scope_error(s, args->at[i].at, "%s is given twice: it is the value that was piped", name);
+        if (first && name == d->params.at[0].name)
+            scope_error(s, args->at[i].at, "%s is given twice: it is the value that was piped", name);
     }
 }
 
@@ -91,14 +104,15 @@ static void bind_arguments(Scope *s, const Arguments *args, int first, bool skip
             continue;
         }
         while (skip_tensors && k < d->params.count && param_is_tensor(d, k)) k++;
-        bool folded = d->folds && rest && k >= 2 && gives_tensor(s, a->value);       /* concat(a, b, c) */
+        bool folded = d->folds && rest && k >= 2 && gives_tensor(s, a->value); /* concat(a, b, c) */
         if (k < d->params.count && !folded) {
             const Param *q = &d->params.at[k++];
             NamedValue v = { .name = q->name, .at = a->value->at, .value = argument_value(s, q, a->value) };
             const Entry *entry = a->value->kind == EXPR_NAME ? scope_find(s, a->value->name) : NULL;
             if (entry) v.holder = entry->holder;
             named_set(&p->args, v);
-        } else if (d->folds && rest) PUSH(*rest, ((NamedValue){ .value = express(s, a->value), .at = a->value->at }));
+        } else if (d->folds && rest)
+            PUSH(*rest, ((NamedValue){ .value = express(s, a->value), .at = a->value->at }));
         else {
             too_many(s, d, a, first);
             break;
@@ -118,7 +132,7 @@ static Part *part_copy(const Part *p)
 /* The definition or part that a name before ( stands for; NULL if it is something else. */
 static Part *part_named(Scope *s, const char *name)
 {
-    const Entry *entry = scope_find(s, name);    /* dropout(dropout): the number is no layer, the definition is meant */
+    const Entry *entry = scope_find(s, name); /* dropout(dropout): the number is no layer, the definition is meant */
     if (entry && entry->value.kind == VALUE_PART) return entry->value.part;
     Value v = part_of_name(s, name);
     return v.kind == VALUE_PART ? v.part : NULL;
@@ -128,7 +142,8 @@ static Value part_unknown(Scope *s, const char *name, Place at)
 {
     const Entry *entry = scope_find(s, name);
     if (entry && entry->value.kind == VALUE_POISON) return value_poison();
-    if (entry) scope_error(s, at, "%s is %s, not a layer", name, value_kind_text(entry->value));
+    if (entry)
+        scope_error(s, at, "%s is %s, not a layer", name, value_kind_text(entry->value));
     else {
         scope_error(s, at, "there is no definition %s", name);
         help_definition(s, name);
@@ -153,8 +168,10 @@ Value part_express(Scope *s, const Expr *e)
     if (!base) return part_unknown(s, e->name, e->at);
     Part *p = part_copy(base);
     p->at = e->at;
-    if (p->definition) bind_arguments(s, &e->args, 0, true, p, NULL);
-    else if (e->args.count) scope_error(s, e->at, "the function %s takes no arguments as a layer", e->name);
+    if (p->definition)
+        bind_arguments(s, &e->args, 0, true, p, NULL);
+    else if (e->args.count)
+        scope_error(s, e->at, "the function %s takes no arguments as a layer", e->name);
     return value_part(p);
 }
 
@@ -174,8 +191,9 @@ static const char *call_path(Scope *s, const Definition *d, const NamedValues *a
     if (part && part->shared) return part->shared->path;
     if (d->kind == KIND_OPTIMIZER && s->e->variable) return s->e->variable;
     const char *name = option_text(s, args, d);
-    const NamedValue *inner = d->every && d->kind == KIND_LOSS && !s->e->averaging ? named_find(args, intern("inner")) : NULL;
-    if (inner && inner->value.kind == VALUE_PART) name = inner->value.part->definition->name;      /* a loss as a metric */
+    const NamedValue *inner =
+        d->every && d->kind == KIND_LOSS && !s->e->averaging ? named_find(args, intern("inner")) : NULL;
+    if (inner && inner->value.kind == VALUE_PART) name = inner->value.part->definition->name; /* a loss as a metric */
     if (!name) name = d->name ? d->name : d->kind == KIND_SCHEDULE ? "schedule" : def_kind_name[d->kind];
     return path_count(s->e, path_join(s->prefix, name));
 }
@@ -192,8 +210,10 @@ static bool too_deep(Scope *s, const Definition *d, Place at)
     int same = 0;
     for (const Scope *c = s; c; c = c->caller) same += c->definition == d;
     while (s->caller && s->definition == d) s = s->caller;
-    if (same > 1) scope_error(s, at, "%s calls itself: a definition cannot be recursive", d->name ? d->name : "it");
-    else scope_error(s, at, "calls are nested deeper than %d", DEEPEST_CALL);
+    if (same > 1)
+        scope_error(s, at, "%s calls itself: a definition cannot be recursive", d->name ? d->name : "it");
+    else
+        scope_error(s, at, "calls are nested deeper than %d", DEEPEST_CALL);
     return true;
 }
 
@@ -203,11 +223,14 @@ static void call_options(Scope *s, Scope *callee, const NamedValues *args, const
     if (d->kind != KIND_DEF) return;
     const NamedValue *t = named_find(args, intern("trainable")), *p = named_find(args, intern("penalty"));
     if (t && param_find(d, t->name) < 0) {
-        if (t->value.kind == VALUE_NUMBER && t->value.type == TYPE_BOOL) callee->trainable = callee->trainable && t->value.number != 0;
-        else if (t->value.kind != VALUE_POISON) scope_error(s, t->at, "trainable must be true or false, this is %s", value_kind_text(t->value));
+        if (t->value.kind == VALUE_NUMBER && t->value.type == TYPE_BOOL)
+            callee->trainable = callee->trainable && t->value.number != 0;
+        else if (t->value.kind != VALUE_POISON)
+            scope_error(s, t->at, "trainable must be true or false, this is %s", value_kind_text(t->value));
     }
     if (p && param_find(d, p->name) < 0) {
-        if (p->value.kind == VALUE_PART && p->value.part->definition) callee->penalty = p->value.part;
+        if (p->value.kind == VALUE_PART && p->value.part->definition)
+            callee->penalty = p->value.part;
         else if (p->value.kind != VALUE_POISON && p->value.kind != VALUE_NONE)
             scope_error(s, p->at, "penalty must be a definition of a parameter, this is %s", value_kind_text(p->value));
     }
@@ -222,7 +245,8 @@ static int layer_begin(Scope *callee)
     if (!e->first || !e->in_block || e->in_init || d->kind != KIND_DEF || callee->last.kind != VALUE_TENSOR) return -1;
     int depth = 0;
     for (const Scope *c = callee->caller; c && c->definition; c = c->caller) depth++;
-    PUSH(e->model->layers, ((Layer){ .path = callee->path, .definition = d->name, .depth = depth, .at = callee->call_at }));
+    PUSH(e->model->layers,
+         ((Layer){ .path = callee->path, .definition = d->name, .depth = depth, .at = callee->call_at }));
     return callee->layer = e->model->layers.count - 1;
 }
 
@@ -243,10 +267,11 @@ static Value call_value(Scope *callee, const NamedValues *args)
 /* The arguments as the body saw them: computed once. */
 static NamedValues bound_arguments(Scope *callee, const NamedValues *args)
 {
-    NamedValues out = {0};
+    NamedValues out = { 0 };
     for (int i = 0; i < args->count; i++) {
         NamedValue a = args->at[i];
-        if (param_find(callee->definition, a.name) >= 0 && scope_find(callee, a.name)) a.value = scope_find(callee, a.name)->value;
+        if (param_find(callee->definition, a.name) >= 0 && scope_find(callee, a.name))
+            a.value = scope_find(callee, a.name)->value;
         PUSH(out, a);
     }
     return out;
@@ -258,7 +283,8 @@ static void hand_back(Scope *s, const Scope *callee)
     if (callee->definition->kind != KIND_OPTIMIZER) return;
     for (int i = 0; i < callee->entries.count; i++)
         for (int k = 0; callee->entries.at[i].holder && k < s->entries.count; k++)
-            if (s->entries.at[k].holder == callee->entries.at[i].holder) s->entries.at[k].value = callee->entries.at[i].value;
+            if (s->entries.at[k].holder == callee->entries.at[i].holder)
+                s->entries.at[k].value = callee->entries.at[i].value;
 }
 
 static Value call_body(Scope *s, Scope *callee, NamedValues *args, const Part *part)
@@ -329,7 +355,8 @@ static Value call_folded(Scope *s, const Part *p, NamedValues *rest, Place at)
     for (int i = 0; i < rest->count; i++) {
         NamedValues next = part_copy(p)->args;
         named_set(&next, (NamedValue){ .name = d->params.at[0].name, .value = v, .at = at });
-        named_set(&next, (NamedValue){ .name = d->params.at[1].name, .value = rest->at[i].value, .at = rest->at[i].at });
+        named_set(&next,
+                  (NamedValue){ .name = d->params.at[1].name, .value = rest->at[i].value, .at = rest->at[i].at });
         v = call_definition(s, d, &next, p, at);
     }
     return v;
@@ -343,7 +370,8 @@ static Value function_call(Scope *s, const Part *p, const Expr *e, Value piped, 
         return value_poison();
     }
     Value v = has_piped ? piped : express(s, e->args.at[0].value);
-    if (v.kind == VALUE_FIELD || v.kind == VALUE_PART || v.kind == VALUE_NONE || v.kind == VALUE_WORD || v.kind == VALUE_STRING) {
+    if (v.kind == VALUE_FIELD || v.kind == VALUE_PART || v.kind == VALUE_NONE || v.kind == VALUE_WORD ||
+        v.kind == VALUE_STRING) {
         scope_error(s, e->at, "%s acts on numbers, this is %s", op_info[p->function].text, value_kind_text(v));
         return value_poison();
     }
@@ -372,7 +400,7 @@ static Value call_named(Scope *s, const Expr *e, Value piped, bool has_piped)
     if (!base->definition) return function_call(s, base, e, piped, has_piped);
     if (!has_piped && is_partial(s, base->definition)) return part_express(s, e);
     Part *p = part_copy(base);
-    NamedValues rest = {0};
+    NamedValues rest = { 0 };
     const Definition *d = p->definition;
     if (has_piped && !d->params.count) {
         scope_error(s, at, "%s takes no value: nothing can be piped into it", d->name);
@@ -390,7 +418,8 @@ Value express_call(Scope *s, const Expr *e) { return call_named(s, e, value_none
 static Value pipe_into(Scope *s, const Expr *e, Value v)
 {
     if (v.kind == VALUE_PART || v.kind == VALUE_NONE || v.kind == VALUE_WORD || v.kind == VALUE_STRING) {
-        scope_error(s, e->left ? e->left->at : e->at, "%s cannot be piped: expected a tensor before ->", value_kind_text(v));
+        scope_error(s, e->left ? e->left->at : e->at, "%s cannot be piped: expected a tensor before ->",
+                    value_kind_text(v));
         return value_poison();
     }
     return call_named(s, e, v, true);
@@ -413,17 +442,25 @@ static bool gives_tensor(Scope *s, const Expr *e)
     case EXPR_NAME: {
         if (bound_find(s, e->name)) return true;
         const Entry *entry = scope_find(s, e->name);
-        return entry && (value_is_run_time(entry->value) || entry->value.kind == VALUE_FIELD || entry->value.kind == VALUE_POISON);
+        return entry && (value_is_run_time(entry->value) || entry->value.kind == VALUE_FIELD ||
+                         entry->value.kind == VALUE_POISON);
     }
-    case EXPR_FIELD: case EXPR_READ: case EXPR_REDUCE: case EXPR_PIPE: case EXPR_ELSE: return true;
+    case EXPR_FIELD:
+    case EXPR_READ:
+    case EXPR_REDUCE:
+    case EXPR_PIPE:
+    case EXPR_ELSE: return true;
     case EXPR_CALL: {
         const Part *p = part_named(s, e->name);
         const Expr *first = e->args.count && !e->args.at[0].name ? e->args.at[0].value : NULL;
-        if (!p || !p->definition) return builtin_is(e->name) ? !strcmp(e->name, "rand") || gives_tensor(s, first) : gives_tensor(s, first);
+        if (!p || !p->definition)
+            return builtin_is(e->name) ? !strcmp(e->name, "rand") || gives_tensor(s, first) : gives_tensor(s, first);
         const Definition *d = p->definition;
         return d->params.count && param_is_tensor(d, 0) ? gives_tensor(s, first) : d->kind == KIND_DEF;
     }
-    case EXPR_UNARY: case EXPR_BINARY: case EXPR_CHOICE: return gives_tensor(s, e->left) || gives_tensor(s, e->right);
+    case EXPR_UNARY:
+    case EXPR_BINARY:
+    case EXPR_CHOICE: return gives_tensor(s, e->left) || gives_tensor(s, e->right);
     default: return false;
     }
 }
@@ -474,7 +511,7 @@ Value init_value(Scope *s, Value v)
     }
     if (v.kind != VALUE_TENSOR || !s->fill) return v;
     const Left *fill = s->fill;
-    Substitution sub = {0};
+    Substitution sub = { 0 };
     bool same = v.whole->rank == fill->rank;
     for (int k = 0; same && k < fill->rank; k++) {
         same = v.whole->axis[k]->extent == fill->extent[k];
