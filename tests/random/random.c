@@ -3,6 +3,7 @@
  *
  *     random [COUNT [FIRST]]     COUNT programs from seed FIRST on; 1000 from 0
  *     random -s SEED             one, with its text and its equations
+ *     random -p SEED             its text only: a file for dlnc
  *
  * A program that the elaborator refuses is wrong too: they are all valid. A failure names its seed. */
 #include "base/text.h"
@@ -16,6 +17,8 @@
 static uint64_t seed_now;
 static const char *text_now; /* of the program that is being checked */
 static FILE *messages;
+
+static const char *text_of(uint64_t seed) { return seed % 3 ? generate(seed) : generate_stack(seed); }
 
 static void report_end(void)
 {
@@ -57,7 +60,7 @@ static void check_seed(uint64_t seed, Totals *totals, bool verbose)
     program_reset();
     diag_begin(verbose ? stderr : messages, DIAG_TEXT, false);
     seed_now = seed;
-    const char *text = seed % 3 ? generate(seed) : generate_stack(seed);
+    const char *text = text_of(seed);
     text_now = text;
     if (verbose) printf("%s", text);
     Program *p = NEW(Program);
@@ -94,6 +97,10 @@ int main(int argc, char **argv)
     signal(SIGSEGV, report_signal);
     signal(SIGABRT, report_signal);
     signal(SIGFPE, report_signal);
+    if (argc > 2 && strcmp(argv[1], "-p") == 0) {
+        fputs(text_of(strtoull(argv[2], NULL, 10)), stdout);
+        return 0;
+    }
     bool one = argc > 2 && strcmp(argv[1], "-s") == 0;
     uint64_t count = one ? 1 : argc > 1 ? strtoull(argv[1], NULL, 10) : 1000;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
