@@ -30,8 +30,8 @@ bool param_admits(const Param *p, const char *type)
     return false;
 }
 
-static const char *const value_types[] = { "int", "float", "bool", "int2", "int4", "list", "none", "layer", "init", "loss",
-                                           "optimizer", "schedule" };
+static const char *const value_types[] = { "int",  "float", "bool", "int2", "int4",      "list",
+                                           "none", "layer", "init", "loss", "optimizer", "schedule" };
 enum { VALUE_TYPES = sizeof value_types / sizeof *value_types, FIRST_PART_TYPE = 7 };
 
 static bool is_word_type(const TypeName *t)
@@ -57,7 +57,7 @@ static bool param_has_word(const Param *p, const char *name)
 
 static const char *type_text(const Param *p)
 {
-    Text t = {0};
+    Text t = { 0 };
     for (int i = 0; i < p->type.count; i++) {
         if (i) text_add(&t, " | ");
         text_add(&t, p->type.at[i].name);
@@ -68,7 +68,7 @@ static const char *type_text(const Param *p)
 
 static void help_type(const Param *p, const char *given)
 {
-    LIST(const char *) words = {0};
+    LIST(const char *) words = { 0 };
     for (int i = 0; i < p->type.count; i++) PUSH(words, p->type.at[i].name);
     const char *near = nearest(given, words.at, words.count);
     if (near) help("did you mean %s?", near);
@@ -89,11 +89,12 @@ static bool is_misspelt_word(Scope *s, const Param *p, const Expr *e)
 
 Value argument_value(Scope *s, const Param *p, const Expr *e)
 {
-    if (e->kind == EXPR_NAME && param_has_word(p, e->name) && !scope_find(s, e->name)) return value_text_of(VALUE_WORD, e->name);
+    if (e->kind == EXPR_NAME && param_has_word(p, e->name) && !scope_find(s, e->name))
+        return value_text_of(VALUE_WORD, e->name);
     if (param_is_part(p)) return part_express(s, e);
     if (e->kind == EXPR_NAME && is_misspelt_word(s, p, e)) return value_poison();
     bool of_numbers = !p->type.count || p->has_axes || param_admits(p, "float");
-    return of_numbers ? express(s, e) : express_outside(s, e);   /* an index's name is the length of its axis */
+    return of_numbers ? express(s, e) : express_outside(s, e); /* an index's name is the length of its axis */
 }
 
 NamedValue *named_find(const NamedValues *args, const char *name)
@@ -106,13 +107,16 @@ NamedValue *named_find(const NamedValues *args, const char *name)
 void named_set(NamedValues *args, NamedValue v)
 {
     NamedValue *old = named_find(args, v.name);
-    if (old) *old = v;
-    else PUSH(*args, v);
+    if (old)
+        *old = v;
+    else
+        PUSH(*args, v);
 }
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 /* An error in what was given for p: shown at the call. */
-static void argument_error(Scope *s, const Param *p, Place at, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void argument_error(Scope *s, const Param *p, Place at, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 static void argument_error(Scope *s, const Param *p, Place at, const char *fmt, ...)
 {
     va_list args;
@@ -154,7 +158,7 @@ static bool tensor_fits(Scope *s, Value *v, const char *type)
     if (strcmp(type, "int")) return true;
     Type t = v->kind == VALUE_NUMBER ? v->type : v->kind == VALUE_NODE ? v->node->type : v->whole->node->type;
     if (t != TYPE_FLOAT) return true;
-    Tensor *leaf = value_leaf(*v);               /* floats that hold ints: lists, data that another loss reads as floats */
+    Tensor *leaf = value_leaf(*v); /* floats that hold ints: lists, data that another loss reads as floats */
     bool is_data = leaf && (leaf->role == ROLE_CONST || leaf->data);
     for (int i = 0; i < s->e->model->targets.count; i++) is_data = is_data || leaf == s->e->model->targets.at[i];
     if (!is_data) return false;
@@ -206,14 +210,17 @@ static bool axis_number(Scope *s, const NamedValues *args, const Subscript *x, i
     Value v = value_poison();
     int k = e->kind == EXPR_NAME ? param_find(s->definition, e->name) : -1;
     const NamedValue *given = k >= 0 ? named_find(args, e->name) : NULL;
-    if (given) v = given->value;
-    else if (k >= 0 && s->definition->params.at[k].fallback) v = express(s, s->definition->params.at[k].fallback);
-    else v = express(s, e);
+    if (given)
+        v = given->value;
+    else if (k >= 0 && s->definition->params.at[k].fallback)
+        v = express(s, s->definition->params.at[k].fallback);
+    else
+        v = express(s, e);
     if (v.kind == VALUE_POISON) return false;
     int low = -rank, high = rank - 1;
     if (!value_is_int(v) || v.number < low || v.number > high) {
-        scope_error(s->caller ? s->caller : s, given ? given->at : s->call_at, "an axis of a tensor of %d axes is an int from %d to %d, got %s",
-                    rank, low, high, value_text(v));
+        scope_error(s->caller ? s->caller : s, given ? given->at : s->call_at,
+                    "an axis of a tensor of %d axes is an int from %d to %d, got %s", rank, low, high, value_text(v));
         return false;
     }
     *out = v.number < 0 ? (int)v.number + rank : (int)v.number;
@@ -229,12 +236,19 @@ static bool pack_lengths(Scope *s, const NamedValues *args, const Param *p, int 
         const Subscript *x = &p->axes.at[i];
         length[i] = 1;
         if (x->kind == SUB_AT) at = i;
-        if (x->kind != SUB_PACK) { single++; continue; }
+        if (x->kind != SUB_PACK) {
+            single++;
+            continue;
+        }
         if (first < 0) first = i;
         packs++;
         const Pack *pack = pack_find(s, x->name);
-        if (pack) known += length[i] = pack->count;
-        else { open = i; open_count++; }
+        if (pack)
+            known += length[i] = pack->count;
+        else {
+            open = i;
+            open_count++;
+        }
     }
     if (rank < single || (!packs && rank != single)) return false;
     if (at >= 0 && packs == 2) {
@@ -248,15 +262,18 @@ static bool pack_lengths(Scope *s, const NamedValues *args, const Param *p, int 
             if (p->axes.at[i].kind == SUB_PACK) length[i] = rank - single - length[first];
         return length[first] >= 0 && rank - single - length[first] >= 0;
     }
-    if (open_count == 1) length[open] = rank - single - known;
-    else if (open_count > 1) return false;
-    else return rank == single + known;
+    if (open_count == 1)
+        length[open] = rank - single - known;
+    else if (open_count > 1)
+        return false;
+    else
+        return rank == single + known;
     return length[open] >= 0;
 }
 
 static const char *axes_text(const Param *p)
 {
-    Text t = {0};
+    Text t = { 0 };
     text_addf(&t, "%s[", p->name);
     for (int i = 0; i < p->axes.count; i++) {
         const Subscript *x = &p->axes.at[i];
@@ -266,13 +283,15 @@ static const char *axes_text(const Param *p)
     return text_string(&t);
 }
 
-static bool axis_bind(Scope *s, const Param *p, const Subscript *x, const char *name, const Index *axis, int place, Place given)
+static bool axis_bind(Scope *s, const Param *p, const Subscript *x, const char *name, const Index *axis, int place,
+                      Place given)
 {
     const char *what = format("axis %d of the %s that was given", place + 1, p->name);
     const AxisRange *r = range_find(s, name);
     if (r && (r->extent != axis->extent || r->batch != axis->batch)) {
-        argument_error(s, p, given, "%s has the length %s, but axis %d of %s has %s", name, r->batch ? "of the batch" : format("%d", r->extent),
-                       place + 1, p->name, axis->batch ? "that of the batch" : format("%d", axis->extent));
+        argument_error(s, p, given, "%s has the length %s, but axis %d of %s has %s", name,
+                       r->batch ? "of the batch" : format("%d", r->extent), place + 1, p->name,
+                       axis->batch ? "that of the batch" : format("%d", axis->extent));
         scope_note_range(s, r);
         return false;
     }
@@ -285,7 +304,8 @@ static bool axes_named(Scope *s, const Param *p)
 {
     for (int i = 0; i < p->axes.count; i++) {
         const Subscript *x = &p->axes.at[i];
-        bool ok = x->kind == SUB_IN || x->kind == SUB_AT || x->kind == SUB_PACK || (x->kind == SUB_EXPR && x->expr->kind == EXPR_NAME);
+        bool ok = x->kind == SUB_IN || x->kind == SUB_AT || x->kind == SUB_PACK ||
+                  (x->kind == SUB_EXPR && x->expr->kind == EXPR_NAME);
         if (ok) continue;
         scope_error(s, x->at, "an axis in a header is named: n, o in units, i @ axis or n..");
         return false;
@@ -297,12 +317,12 @@ bool header_axes(Scope *s, const NamedValues *args, const Param *p, Value v, Pla
 {
     if (!axes_named(s, p)) return false;
     const Whole *w = v.kind == VALUE_TENSOR ? v.whole : NULL;
-    int rank = w ? w->rank : 0, length[MAX_RANK] = {0}, axis = 0;
+    int rank = w ? w->rank : 0, length[MAX_RANK] = { 0 }, axis = 0;
     bool reported = false;
     if (p->axes.count > MAX_RANK || !pack_lengths(s, args, p, rank, length, &reported)) {
         if (reported) return false;
-        argument_error(s, p, given, "%s %s, expected %s", p->name, w ? format("has the shape %s", shape_text(rank, w->axis)) : "is a number",
-                       axes_text(p));
+        argument_error(s, p, given, "%s %s, expected %s", p->name,
+                       w ? format("has the shape %s", shape_text(rank, w->axis)) : "is a number", axes_text(p));
         return false;
     }
     for (int i = 0; i < p->axes.count; i++) {
@@ -311,8 +331,8 @@ bool header_axes(Scope *s, const NamedValues *args, const Param *p, Value v, Pla
             Pack *pack = pack_find(s, x->name);
             if (!pack) pack = pack_set(s, x->name, length[i]);
             if (pack->count != length[i]) {
-                argument_error(s, p, given, "%s.. has %d axes elsewhere, %d in %s %s", x->name, pack->count, length[i], p->name,
-                               shape_text(rank, w->axis));
+                argument_error(s, p, given, "%s.. has %d axes elsewhere, %d in %s %s", x->name, pack->count, length[i],
+                               p->name, shape_text(rank, w->axis));
                 return false;
             }
             for (int k = 0; k < pack->count; k++, axis++)
@@ -383,16 +403,17 @@ static void param_bind(Scope *s, const NamedValues *args, int k)
 {
     const Definition *d = s->definition;
     const Param *p = &d->params.at[k];
-    if (d->kind == KIND_INIT && p->has_axes) {   /* what is to be filled has no values yet */
+    if (d->kind == KIND_INIT && p->has_axes) { /* what is to be filled has no values yet */
         axes_fill(s, args, p);
         return;
     }
-    Place at = {0};
+    Place at = { 0 };
     Tensor *holder = NULL;
     Value v = param_value(s, args, k, &at, &holder);
     v = param_check(s, p, v, at);
-    bool of_example = s->caller && s->caller->example && param_is_tensor(d, k);      /* relu([-1, 0, 2]) */
-    if (p->has_axes || of_example) v = v.kind == VALUE_LIST && s->e->lists_are_inputs ? list_input(s, v) : value_to_tensor(s, v);
+    bool of_example = s->caller && s->caller->example && param_is_tensor(d, k); /* relu([-1, 0, 2]) */
+    if (p->has_axes || of_example)
+        v = v.kind == VALUE_LIST && s->e->lists_are_inputs ? list_input(s, v) : value_to_tensor(s, v);
     if (p->has_axes) axes_given(s, p);
     if (d->kind == KIND_OPTIMIZER || d->kind == KIND_SCHEDULE) v = setting_value(s, p, v);
     if (value_is_run_time(v)) v = name_it(s, full_name(s, p->name), v);

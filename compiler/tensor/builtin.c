@@ -9,8 +9,8 @@ bool builtin_is(const char *name)
 {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i])) return true;
-    return !strcmp(name, "sum") || !strcmp(name, "mean") || !strcmp(name, "argmax") || !strcmp(name, "argmin")
-        || !strcmp(name, "any") || !strcmp(name, "all");
+    return !strcmp(name, "sum") || !strcmp(name, "mean") || !strcmp(name, "argmax") || !strcmp(name, "argmin") ||
+           !strcmp(name, "any") || !strcmp(name, "all");
 }
 
 /* The element: its place among all indices round this one, row by row, the batch outermost. */

@@ -1,4 +1,5 @@
-/* calls.c: calls of definitions. A call has a scope of its own; its tensors and weights are named by the path of calls. */
+/* calls.c: calls of definitions. A call has a scope of its own; its tensors and weights are named by the path of
+ * calls. */
 #include "tensor/elaborate.h"
 #include <string.h>
 

@@ -36,7 +36,8 @@ Value example_input(Scope *s, const Expr *e, Type type)
 {
     int extent[MAX_RANK], rank = 0;
     for (int i = 0; i < e->subs.count; i++) {
-        if (rank == MAX_RANK || e->subs.at[i].kind != SUB_EXPR || !express_int(s, e->subs.at[i].expr, "an axis", 1, 1 << 20, &extent[rank]))
+        if (rank == MAX_RANK || e->subs.at[i].kind != SUB_EXPR ||
+            !express_int(s, e->subs.at[i].expr, "an axis", 1, 1 << 20, &extent[rank]))
             return value_poison();
         rank++;
     }
@@ -59,14 +60,17 @@ void elaborate_model(Elaboration *e, const Item *model)
     for (int i = 0; !e->first && i < e->model->kept.count; i++) {
         const Tensor *t = e->model->kept.at[i];
         if (t->role == ROLE_PARAM && !map_get(&e->used, t)) {
-            error_at(t->at, "%s is made in training or in inference only: parameters may not depend on `training`", t->name);
+            error_at(t->at, "%s is made in training or in inference only: parameters may not depend on `training`",
+                     t->name);
             return;
         }
     }
-    if (!e->model->inputs.count) error_at(model->at, "the model %s has no input: input x: float[28, 28]", model->name);
+    if (!e->model->inputs.count)
+        error_at(model->at, "the model %s has no input: input x: float[28, 28]", model->name);
     else if (e->outputs.count && s->last_unused)
         error_at(s->last_at, "the value of this statement is not used: it is neither named nor an output");
-    else if (!e->outputs.count && !value_is_run_time(s->last)) error_at(model->at, "the model %s has no value", model->name);
+    else if (!e->outputs.count && !value_is_run_time(s->last))
+        error_at(model->at, "the model %s has no value", model->name);
 }
 
 static Tensor *value_as_tensor(Elaboration *e, Value v, const char *name)
@@ -93,7 +97,8 @@ int elaborated_outputs(Elaboration *e, Output *out, int room)
     for (int i = 0; i < e->outputs.count && n < room; i++) {
         const NamedOutput *o = &e->outputs.at[i];
         Tensor *t = value_as_tensor(e, o->value, o->name);
-        if (t) out[n++] = (Output){ .name = o->name, .value = t };
+        if (t)
+            out[n++] = (Output){ .name = o->name, .value = t };
         else if (o->value.kind != VALUE_POISON)
             error_at(o->at, "the output %s is no tensor, it is %s", o->name, value_kind_text(o->value));
     }
@@ -117,8 +122,10 @@ bool elaborate_number(Elaboration *e, const Expr *value, double *out)
 {
     Scope *s = scope_new(e, NULL, NULL, value->at, "");
     Value v = express(s, value);
-    if (v.kind == VALUE_NUMBER) *out = v.number;
-    else if (v.kind != VALUE_POISON) error_at(value->at, "expected a number, this is %s", value_kind_text(v));
+    if (v.kind == VALUE_NUMBER)
+        *out = v.number;
+    else if (v.kind != VALUE_POISON)
+        error_at(value->at, "expected a number, this is %s", value_kind_text(v));
     return v.kind == VALUE_NUMBER;
 }
 
@@ -179,7 +186,8 @@ static Tensor *example_schedule(Elaboration *e, Scope *s, const Expr *flow)
     return value_as_tensor(e, v, "schedule");
 }
 
-Tensor *elaborate_example(const Symbols *symbols, Model *m, Program *p, const Item *example, bool training, bool inputs_from_lists)
+Tensor *elaborate_example(const Symbols *symbols, Model *m, Program *p, const Item *example, bool training,
+                          bool inputs_from_lists)
 {
     Elaboration *e = elaboration_new(symbols, m, p, training);
     e->first = e->example = true;
@@ -192,9 +200,12 @@ Tensor *elaborate_example(const Symbols *symbols, Model *m, Program *p, const It
     DefKind kind = d ? d->kind : KIND_DEF;
     int errors = error_count();
     Tensor *t;
-    if (kind == KIND_OPTIMIZER) t = example_optimizer(e, flow);
-    else if (kind == KIND_SCHEDULE) t = example_schedule(e, s, flow);
-    else if (kind == KIND_INIT) t = example_init(e, s, flow);
+    if (kind == KIND_OPTIMIZER)
+        t = example_optimizer(e, flow);
+    else if (kind == KIND_SCHEDULE)
+        t = example_schedule(e, s, flow);
+    else if (kind == KIND_INIT)
+        t = example_init(e, s, flow);
     else {
         s->in_train = kind == KIND_LOSS || kind == KIND_METRIC;
         t = ranges_infer(s, flow) ? value_as_tensor(e, express(s, flow), "value") : NULL;

@@ -10,7 +10,7 @@ enum { MOST_EQUATIONS = 2000000 };
 const Index *index_for(Scope *s, const char *name, int low, int high, bool batch)
 {
     (void)s;
-    const char *dot = strchr(name, '.');         /* n.0 of a pack is printed n0 */
+    const char *dot = strchr(name, '.'); /* n.0 of a pack is printed n0 */
     if (dot) name = intern(format("%.*s%s", (int)(dot - name), name, dot + 1));
     return index_new(name, high - low, batch);
 }
@@ -21,7 +21,7 @@ bool equation_fits(Scope *s, Place at, int rank, const int *extent)
     for (int k = 0; k < rank; k++)
         if (__builtin_mul_overflow(size, (int64_t)extent[k], &size)) size = INT64_MAX;
     if (size <= INT_MAX) return true;
-    Text t = {0};
+    Text t = { 0 };
     for (int k = 0; k < rank; k++) text_addf(&t, "%s%d", k ? ", " : "", extent[k]);
     scope_error(s, at, "a tensor of the shape [%s] has more than 2^31 - 1 elements", text_string(&t));
     return false;
@@ -93,15 +93,17 @@ int free_indices(Elaboration *e, const Node *node, const Index *const *without, 
         ordered[n++] = x;
     }
     int k = 0;
-    for (int i = 0; i < n; i++) if (ordered[i]->batch) out[k++] = ordered[i];
-    for (int i = 0; i < n; i++) if (!ordered[i]->batch) out[k++] = ordered[i];
+    for (int i = 0; i < n; i++)
+        if (ordered[i]->batch) out[k++] = ordered[i];
+    for (int i = 0; i < n; i++)
+        if (!ordered[i]->batch) out[k++] = ordered[i];
     return n;
 }
 
 /* A tensor over these indices; NULL after an error. */
 static Tensor *tensor_over(Scope *s, const char *name, int rank, const Index *const *index, Type type)
 {
-    int extent[MAX_RANK] = {0};
+    int extent[MAX_RANK] = { 0 };
     for (int k = 0; k < rank; k++) {
         extent[k] = index[k]->extent;
         if (k && index[k]->batch) {
@@ -143,8 +145,15 @@ const Node *emit_reduction(Scope *s, Reduction reduction, int reduced, const Ind
 static bool is_simple(const Node *e)
 {
     switch (e->op) {
-    case OP_NUM: case OP_COUNT: case OP_INT: case OP_READ: case OP_FLOOR_DIV: case OP_MOD: case OP_EXACT: return true;
-    case OP_STOP: case OP_TO_FLOAT: return is_simple(e->arg[0]);
+    case OP_NUM:
+    case OP_COUNT:
+    case OP_INT:
+    case OP_READ:
+    case OP_FLOOR_DIV:
+    case OP_MOD:
+    case OP_EXACT: return true;
+    case OP_STOP:
+    case OP_TO_FLOAT: return is_simple(e->arg[0]);
     default: return false;
     }
 }
@@ -261,9 +270,12 @@ static bool left_axis(Scope *s, const Sub *x, const Expr *value, Left *l)
     l->batch[k] = l->indices > first && l->index[first]->batch;
     for (int i = first; i < l->indices; i++) {
         if (!l->index[i]->batch) continue;
-        if (x->fused && x->fused > 1) scope_error(s, x->at, "the batch cannot be part of a fused axis");
-        else if (k) scope_error(s, x->at, "only the first axis can be the batch");
-        else continue;
+        if (x->fused && x->fused > 1)
+            scope_error(s, x->at, "the batch cannot be part of a fused axis");
+        else if (k)
+            scope_error(s, x->at, "only the first axis can be the batch");
+        else
+            continue;
         return false;
     }
     l->rank++;
@@ -284,7 +296,7 @@ bool left_read(Scope *s, const Expr *target, const Expr *value, Left *out)
 {
     memset(out, 0, sizeof *out);
     s->locals.count = 0;
-    SubList subs = {0};
+    SubList subs = { 0 };
     if (pack_unknown(s, &target->subs) && !ranges_infer(s, value)) return false;
     if (!subs_expand(s, &target->subs, -1, false, &subs) || !ranges_infer(s, value)) return false;
     for (int i = 0; i < subs.count; i++)
@@ -320,9 +332,12 @@ const Node *equation_value(Scope *s, const Expr *e, const Left *l)
     left_release(s, l);
     if (v.kind == VALUE_NUMBER || v.kind == VALUE_NODE) return literal_float(v);
     if (v.kind == VALUE_TENSOR) {
-        scope_error(s, e->at, "the right side is %s, but the equation gives one number for each place: read it at indices", value_text(v));
+        scope_error(s, e->at,
+                    "the right side is %s, but the equation gives one number for each place: read it at indices",
+                    value_text(v));
         if (e->kind == EXPR_NAME) help("%s[..]", e->name);
-    } else if (v.kind != VALUE_POISON) scope_error(s, e->at, "the right side must be a number, this is %s", value_kind_text(v));
+    } else if (v.kind != VALUE_POISON)
+        scope_error(s, e->at, "the right side must be a number, this is %s", value_kind_text(v));
     return NULL;
 }
 
@@ -362,8 +377,8 @@ void pieces_close(Scope *s, Entry *entry)
         entry->value = value_tensor(p->tensor);
         return;
     }
-    scope_error(s, p->at, "the pieces of %s leave a gap: they give %lld of the %lld places of %s", entry->name, (long long)covered,
-                (long long)tensor_size(p->tensor), tensor_shape_text(p->tensor));
+    scope_error(s, p->at, "the pieces of %s leave a gap: they give %lld of the %lld places of %s", entry->name,
+                (long long)covered, (long long)tensor_size(p->tensor), tensor_shape_text(p->tensor));
     entry->value = value_poison();
 }
 
@@ -428,8 +443,10 @@ static Value indexed_value(Scope *s, const Statement *st, const char *name, cons
 
 static void value_set(Scope *s, const Statement *st, const char *name, Value v)
 {
-    if (st->kind == ST_UPDATE) update_run(s, st, v);
-    else if (st->kind == ST_TOTAL) total_run(s, st, v);
+    if (st->kind == ST_UPDATE)
+        update_run(s, st, v);
+    else if (st->kind == ST_TOTAL)
+        total_run(s, st, v);
     else {
         Entry *old = scope_find(s, name);
         if (old && old->pieces && !old->pieces->closed) pieces_close(s, old);
@@ -464,12 +481,15 @@ static void indexed_run(Scope *s, const Statement *st, const char *name)
     Left l;
     const Node *value = left_read(s, st->target, st->value, &l) ? equation_value(s, st->value, &l) : NULL;
     if (value && st->kind != ST_EQUATION && !s->e->in_optimizer) value = node1(OP_STOP, value);
-    if (!value) value_set(s, st, name, value_poison());
-    else if (l.pieces && st->kind == ST_EQUATION) piece_run(s, st, name, &l, value);
+    if (!value)
+        value_set(s, st, name, value_poison());
+    else if (l.pieces && st->kind == ST_EQUATION)
+        piece_run(s, st, name, &l, value);
     else if (l.pieces) {
         scope_error(s, st->target->at, "update and total give all places of a tensor, not pieces");
         value_set(s, st, name, value_poison());
-    } else value_set(s, st, name, indexed_value(s, st, name, &l, value));
+    } else
+        value_set(s, st, name, indexed_value(s, st, name, &l, value));
     s->locals.count = 0;
 }
 
@@ -484,7 +504,9 @@ void equation_run(Scope *s, const Statement *st)
         return;
     }
     s->target = name;
-    if (st->target->kind == EXPR_READ && st->target->subs.count) indexed_run(s, st, name);
-    else whole_run(s, st, name);
+    if (st->target->kind == EXPR_READ && st->target->subs.count)
+        indexed_run(s, st, name);
+    else
+        whole_run(s, st, name);
     s->target = NULL;
 }

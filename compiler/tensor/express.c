@@ -7,19 +7,36 @@
 Op ast_op(AstOp op)
 {
     static const Op table[] = {
-        [AST_NEG] = OP_NEG, [AST_NOT] = OP_NOT, [AST_ADD] = OP_ADD, [AST_SUB] = OP_SUB, [AST_MUL] = OP_MUL, [AST_DIV] = OP_DIV,
-        [AST_FLOOR_DIV] = OP_FLOOR_DIV, [AST_MOD] = OP_MOD, [AST_POW] = OP_POW, [AST_EQ] = OP_EQ, [AST_NE] = OP_NE,
-        [AST_LT] = OP_LT, [AST_GT] = OP_GT, [AST_LE] = OP_LE, [AST_GE] = OP_GE, [AST_AND] = OP_AND, [AST_OR] = OP_OR,
+        [AST_NEG] = OP_NEG,
+        [AST_NOT] = OP_NOT,
+        [AST_ADD] = OP_ADD,
+        [AST_SUB] = OP_SUB,
+        [AST_MUL] = OP_MUL,
+        [AST_DIV] = OP_DIV,
+        [AST_FLOOR_DIV] = OP_FLOOR_DIV,
+        [AST_MOD] = OP_MOD,
+        [AST_POW] = OP_POW,
+        [AST_EQ] = OP_EQ,
+        [AST_NE] = OP_NE,
+        [AST_LT] = OP_LT,
+        [AST_GT] = OP_GT,
+        [AST_LE] = OP_LE,
+        [AST_GE] = OP_GE,
+        [AST_AND] = OP_AND,
+        [AST_OR] = OP_OR,
     };
     return table[op];
 }
 
 static Value express_number(Scope *s, const Expr *e)
 {
-    if (isinf(e->number)) scope_error(s, e->at, "the number %s is too large", e->name ? e->name : "");
+    if (isinf(e->number))
+        scope_error(s, e->at, "the number %s is too large", e->name ? e->name : "");
     else if (!e->is_float && e->number > INT_MAX)
-        scope_error(s, e->at, "the integer %.0f does not fit into 32 bits; a float is written with a point, %.0f.0", e->number, e->number);
-    else return e->is_float ? value_float(e->number) : value_int(e->number);
+        scope_error(s, e->at, "the integer %.0f does not fit into 32 bits; a float is written with a point, %.0f.0",
+                    e->number, e->number);
+    else
+        return e->is_float ? value_float(e->number) : value_int(e->number);
     return value_poison();
 }
 
@@ -43,7 +60,7 @@ static Value express_field(Scope *s, const Expr *e)
     Entry *entry = scope_find(inner, e->name);
     if (entry) return entry->value;
     scope_error(s, e->at, "%s has no %s", expr_text(e->left), e->name);
-    LIST(const char *) names = {0};
+    LIST(const char *) names = { 0 };
     for (int i = 0; i < inner->entries.count; i++) PUSH(names, inner->entries.at[i].name);
     const char *near = nearest(e->name, names.at, names.count);
     if (near) help("did you mean %s?", near);
@@ -63,18 +80,21 @@ static Value express_list(Scope *s, const Expr *e)
 /* (h, w) or (k..) outside subscripts: the length of the fused axis. */
 static Value express_fused(Scope *s, const Expr *e)
 {
-    SubList subs = {0};
+    SubList subs = { 0 };
     if (!subs_expand(s, &e->subs, -1, false, &subs)) return value_poison();
     double count = 1;
     bool batch = false;
     for (int i = 0; i < subs.count; i++) {
         const AxisRange *r = subs.at[i].name ? range_find(s, subs.at[i].name) : NULL;
         if (!r) {
-            scope_error(s, subs.at[i].at, "a fused axis outside [ ] stands for its length: it is made of indices with known ranges");
+            scope_error(s, subs.at[i].at,
+                        "a fused axis outside [ ] stands for its length: it is made of indices with known ranges");
             return value_poison();
         }
-        if (r->batch) batch = true;
-        else count *= r->extent;
+        if (r->batch)
+            batch = true;
+        else
+            count *= r->extent;
     }
     return batch ? value_node(node_count(count)) : value_int(count);
 }
@@ -113,20 +133,20 @@ Value express(Scope *s, const Expr *e)
     switch (e->kind) {
     case EXPR_NUMBER: return express_number(s, e);
     case EXPR_STRING: return value_text_of(VALUE_STRING, express_string(s, e->name, e->at));
-    case EXPR_TRUE:   return value_bool(true);
-    case EXPR_FALSE:  return value_bool(false);
-    case EXPR_NONE:   return value_none();
-    case EXPR_NAME:   return name_value(s, e->name, e->at);
-    case EXPR_FIELD:  return express_field(s, e);
-    case EXPR_READ:   return express_read(s, e);
-    case EXPR_CALL:   return express_call(s, e);
-    case EXPR_PIPE:   return express_pipe(s, e);
-    case EXPR_LIST:   return express_list(s, e);
-    case EXPR_FUSED:  return express_fused(s, e);
-    case EXPR_UNARY:  return value_unary(s, ast_op(e->op), express(s, e->left), e->at);
+    case EXPR_TRUE: return value_bool(true);
+    case EXPR_FALSE: return value_bool(false);
+    case EXPR_NONE: return value_none();
+    case EXPR_NAME: return name_value(s, e->name, e->at);
+    case EXPR_FIELD: return express_field(s, e);
+    case EXPR_READ: return express_read(s, e);
+    case EXPR_CALL: return express_call(s, e);
+    case EXPR_PIPE: return express_pipe(s, e);
+    case EXPR_LIST: return express_list(s, e);
+    case EXPR_FUSED: return express_fused(s, e);
+    case EXPR_UNARY: return value_unary(s, ast_op(e->op), express(s, e->left), e->at);
     case EXPR_BINARY: return express_binary(s, e);
     case EXPR_CHOICE: return express_choice(s, e);
-    case EXPR_ELSE:   return express_else(s, e);
+    case EXPR_ELSE: return express_else(s, e);
     case EXPR_REDUCE: return express_reduce(s, e);
     }
     bug("express: kind %d", e->kind);
@@ -150,12 +170,15 @@ bool express_int(Scope *s, const Expr *e, const char *what, int64_t low, int64_t
     if (v.kind == VALUE_POISON) return false;
     if (!value_is_int(v)) {
         scope_error(s, e->at, "%s must be an int, this is %s", what, value_kind_text(v));
-        if (v.kind == VALUE_NUMBER && e->kind == EXPR_BINARY && e->op == AST_DIV) help("/ gives a float; // divides ints, rounding down");
+        if (v.kind == VALUE_NUMBER && e->kind == EXPR_BINARY && e->op == AST_DIV)
+            help("/ gives a float; // divides ints, rounding down");
         return false;
     }
     if (v.number < low || v.number > high) {
-        if (v.number < low) scope_error(s, e->at, "%s must be at least %lld, got %.0f", what, (long long)low, v.number);
-        else scope_error(s, e->at, "%s must be at most %lld, got %.0f", what, (long long)high, v.number);
+        if (v.number < low)
+            scope_error(s, e->at, "%s must be at least %lld, got %.0f", what, (long long)low, v.number);
+        else
+            scope_error(s, e->at, "%s must be at most %lld, got %.0f", what, (long long)high, v.number);
         return false;
     }
     *out = (int)v.number;
@@ -193,9 +216,10 @@ static const Expr *string_part(Scope *s, const char *text, size_t length, Place 
 const char *express_string(Scope *s, const char *text, Place at)
 {
     if (!strpbrk(text, "{}")) return text;
-    Text t = {0};
+    Text t = { 0 };
     for (const char *p = text; *p; p++) {
-        if ((*p == '{' || *p == '}') && p[1] == *p) text_add_n(&t, p++, 1);
+        if ((*p == '{' || *p == '}') && p[1] == *p)
+            text_add_n(&t, p++, 1);
         else if (*p == '{') {
             const char *end = strchr(p, '}');
             if (!end) {
@@ -205,7 +229,8 @@ const char *express_string(Scope *s, const char *text, Place at)
             const Expr *e = string_part(s, p + 1, (size_t)(end - p - 1), at);
             text_add(&t, e ? value_text(express_outside(s, e)) : "?");
             p = end;
-        } else text_add_n(&t, p, 1);
+        } else
+            text_add_n(&t, p, 1);
     }
     return intern(text_string(&t));
 }

@@ -1,5 +1,5 @@
-/* holders.c: what lives longer than a step: parameters, states, totals. They belong to the model, are found by their path
- * in every elaboration, and get their initial values in the program `initialize` when they are first met. */
+/* holders.c: what lives longer than a step: parameters, states, totals. They belong to the model, are found by their
+ * path in every elaboration, and get their initial values in the program `initialize` when they are first met. */
 #include "tensor/elaborate.h"
 #include <string.h>
 
@@ -30,7 +30,8 @@ static Tensor *tensor_named(const char *path, const Left *l, Role role, Place at
 
 static const char *holder_path(Scope *s, const char *name)
 {
-    if (s->definition && s->definition->kind == KIND_OPTIMIZER && s->e->variable) return path_join(name, s->e->variable);
+    if (s->definition && s->definition->kind == KIND_OPTIMIZER && s->e->variable)
+        return path_join(name, s->e->variable);
     return path_join(s->prefix, name);
 }
 
@@ -38,7 +39,8 @@ static const char *holder_path(Scope *s, const char *name)
 static void fans(Scope *s, const Left *l)
 {
     double in = 1, out = 1;
-    if (l->rank == 1) in = out = l->extent[0];
+    if (l->rank == 1)
+        in = out = l->extent[0];
     else if (l->rank > 1) {
         in = l->extent[l->rank - 2];
         out = l->extent[l->rank - 1];
@@ -65,10 +67,13 @@ static const Node *initial_value(Scope *s, const Statement *st, const Left *l)
     Tensor *other = entry && entry->holder ? initial_of(s->e->model, entry->holder) : NULL;
     if (other && other->rank == l->rank) return node_read_at(other, l->index);
     Value v = init_value(s, express(s, st->value));
-    if (v.kind == VALUE_NODE && s->e->in_optimizer) v = value_const(s, v, st->value->at, "the initial value of a state");
+    if (v.kind == VALUE_NODE && s->e->in_optimizer)
+        v = value_const(s, v, st->value->at, "the initial value of a state");
     if (v.kind == VALUE_NUMBER || v.kind == VALUE_NODE) return node_to_float(value_to_node(v));
-    if (v.kind == VALUE_TENSOR) scope_error(s, st->value->at, "the initial value is %s, it does not fit the left side", value_text(v));
-    else if (v.kind != VALUE_POISON) scope_error(s, st->value->at, "an initial value must be a number or an init, this is %s", value_kind_text(v));
+    if (v.kind == VALUE_TENSOR)
+        scope_error(s, st->value->at, "the initial value is %s, it does not fit the left side", value_text(v));
+    else if (v.kind != VALUE_POISON)
+        scope_error(s, st->value->at, "an initial value must be a number or an init, this is %s", value_kind_text(v));
     return NULL;
 }
 
@@ -111,7 +116,7 @@ static void foreign_set(Scope *s, const Statement *st, const Left *l, Tensor *t)
         t->foreign_subs = arena_copy(l->at, sizeof *l->at * (size_t)(l->rank ? l->rank : 1));
         return;
     }
-    SubList subs = {0};
+    SubList subs = { 0 };
     left_bind(s, l);
     if (subs_expand(s, &st->foreign_subs, -1, false, &subs)) {
         const Sum **at = NEW_ARRAY(const Sum *, subs.count + 1);
@@ -132,8 +137,8 @@ static bool left_like(Scope *s, const Statement *st, Left *l)
     memset(l, 0, sizeof *l);
     const Entry *w = scope_find(s, intern("w"));
     if (!s->definition || s->definition->kind != KIND_OPTIMIZER || !w) {
-        scope_error(s, st->target->at, "%s needs its axes: %s[c], or %s[] for one number", expr_text(st->target), expr_text(st->target),
-                    expr_text(st->target));
+        scope_error(s, st->target->at, "%s needs its axes: %s[c], or %s[] for one number", expr_text(st->target),
+                    expr_text(st->target), expr_text(st->target));
         return false;
     }
     if (w->value.kind != VALUE_TENSOR) return w->value.kind == VALUE_NODE;
@@ -189,7 +194,7 @@ static void penalize(Scope *s, Tensor *t)
     Elaboration *e = s->e;
     if (!s->penalty || t->rank < 2 || t->frozen || map_get(&e->penalized, t)) return;
     map_set(&e->penalized, t, t);
-    NamedValues args = {0};
+    NamedValues args = { 0 };
     for (int i = 0; i < s->penalty->args.count; i++) PUSH(args, s->penalty->args.at[i]);
     const Definition *d = s->penalty->definition;
     if (!d->params.count) return;
@@ -197,7 +202,7 @@ static void penalize(Scope *s, Tensor *t)
     Part *penalty = s->penalty;
     bool in_block = e->in_block;
     s->penalty = NULL;
-    e->in_block = false;                         /* it is no layer of the summary */
+    e->in_block = false; /* it is no layer of the summary */
     penalty_add(s, call_definition(s, d, &args, penalty, penalty->at), penalty->at);
     s->penalty = penalty;
     e->in_block = in_block;
@@ -222,7 +227,8 @@ static Value holder_value(Scope *s, const Statement *st, Tensor **holder)
     const char *path = holder_path(s, name);
     Tensor *t = kept_find(s->e, path);
     if (t && !same_shape(t, &l)) {
-        scope_error(s, st->at, "%s has the shape %s elsewhere: weights that are used again need inputs of the same shape", path,
+        scope_error(s, st->at,
+                    "%s has the shape %s elsewhere: weights that are used again need inputs of the same shape", path,
                     tensor_shape_text(t));
         return value_poison();
     }
@@ -263,7 +269,8 @@ static Tensor *value_like(Scope *s, const char *name, Value v, const Tensor *hol
         bool same = w->rank == holder->rank;
         for (int k = 0; same && k < w->rank; k++) same = w->axis[k]->extent == holder->extent[k] && !w->axis[k]->batch;
         if (!same) {
-            scope_error(s, at, "%s has the shape %s, its new value %s", name, tensor_shape_text(holder), shape_text(w->rank, w->axis));
+            scope_error(s, at, "%s has the shape %s, its new value %s", name, tensor_shape_text(holder),
+                        shape_text(w->rank, w->axis));
             return NULL;
         }
         if (leaf && leaf->role == ROLE_TEMP && leaf->type == TYPE_FLOAT) return leaf;
@@ -308,7 +315,7 @@ void update_run(Scope *s, const Statement *st, Value v)
 void total_run(Scope *s, const Statement *st, Value v)
 {
     const char *name = target_name(s, st->target);
-    Left l = {0};
+    Left l = { 0 };
     if (v.kind != VALUE_NODE && v.kind != VALUE_NUMBER && v.kind != VALUE_TENSOR) {
         if (v.kind != VALUE_POISON) scope_error(s, st->at, "a total adds up numbers, this is %s", value_kind_text(v));
         scope_set(s, name, value_poison(), st->at);

@@ -7,7 +7,7 @@
 Scope *train_scope(Elaboration *e)
 {
     if (e->train) return e->train;
-    Scope *s = e->train = scope_new(e, NULL, NULL, (Place){0}, "");
+    Scope *s = e->train = scope_new(e, NULL, NULL, (Place){ 0 }, "");
     s->in_train = true;
     for (int i = 0; e->block && i < e->block->entries.count; i++) {
         const Entry *entry = &e->block->entries.at[i];
@@ -54,8 +54,8 @@ static const char *field_of_reader(const Model *m, const Expr *e)
     return only;
 }
 
-/* What a loss without tensors is held against. If the data block does not say, the field is called `target`, and the host
- * takes the only field that is no input. */
+/* What a loss without tensors is held against. If the data block does not say, the field is called `target`, and the
+ * host takes the only field that is no input. */
 static const char *only_target(const Elaboration *e)
 {
     const Model *m = e->model;
@@ -84,7 +84,12 @@ static bool same_axes(const Param *a, const Param *b)
     if (a->axes.count != b->axes.count) return false;
     for (int i = 0; i < a->axes.count; i++) {
         const Subscript *x = &a->axes.at[i], *y = &b->axes.at[i];
-        const char *p = x->name ? x->name : x->expr ? x->expr->name : NULL, *q = y->name ? y->name : y->expr ? y->expr->name : NULL;
+        const char *p = x->name   ? x->name
+                        : x->expr ? x->expr->name
+                                  : NULL,
+                   *q = y->name   ? y->name
+                        : y->expr ? y->expr->name
+                                  : NULL;
         if (x->kind != y->kind || p != q) return false;
     }
     return true;
@@ -146,18 +151,21 @@ static Value field_value(Scope *s, const Definition *d, int k, NamedValues *args
     const Whole *first = first_tensor(args);
     int extent[MAX_RANK], rank = 0;
     bool like_output = k > 0 && d->params.count && same_axes(p, &d->params.at[0]);
-    if (first && (like_output || !p->has_axes)) rank = shape_of(first, true, extent);
+    if (first && (like_output || !p->has_axes))
+        rank = shape_of(first, true, extent);
     else if (p->has_axes) {
         Scope *tmp = scope_new(e, d, s, field->at, "");
         for (int i = 0; i < d->params.count; i++) {
             const NamedValue *a = named_find(args, d->params.at[i].name);
-            if (a && a->value.kind == VALUE_TENSOR && d->params.at[i].has_axes) header_axes(tmp, args, &d->params.at[i], a->value, a->at);
+            if (a && a->value.kind == VALUE_TENSOR && d->params.at[i].has_axes)
+                header_axes(tmp, args, &d->params.at[i], a->value, a->at);
         }
         rank = shape_by_header(tmp, p, extent);
     }
     if (!rank) {
-        scope_error(s, field->at, "%s is no tensor of the model, and as a data field its shape does not follow from %s", name, d->name);
-        LIST(const char *) names = {0};
+        scope_error(s, field->at, "%s is no tensor of the model, and as a data field its shape does not follow from %s",
+                    name, d->name);
+        LIST(const char *) names = { 0 };
         for (int i = 0; i < s->entries.count; i++) PUSH(names, s->entries.at[i].name);
         const char *near = nearest(name, names.at, names.count);
         if (near) help("did you mean %s?", near);
@@ -170,7 +178,7 @@ static Value field_value(Scope *s, const Definition *d, int k, NamedValues *args
 static Value last_axis_dropped(Value v)
 {
     Whole *w = arena_copy(v.whole, sizeof *v.whole);
-    Substitution sub = {0};
+    Substitution sub = { 0 };
     w->rank--;
     substitution_set(&sub, w->axis[w->rank], sum_constant(0));
     w->node = node_substitute(w->node, &sub);
@@ -209,8 +217,10 @@ static void resolve_fields(Scope *s, const Definition *d, NamedValues *args)
         if (args->at[i].value.kind != VALUE_FIELD) continue;
         int k = param_find(d, args->at[i].name);
         int w = every && k < 0 ? param_find(every, args->at[i].name) : -1;
-        if (k >= 0) args->at[i].value = field_value(s, d, k, args, &args->at[i]);
-        else if (w >= 0) args->at[i].value = field_value(s, every, w, args, &args->at[i]);
+        if (k >= 0)
+            args->at[i].value = field_value(s, d, k, args, &args->at[i]);
+        else if (w >= 0)
+            args->at[i].value = field_value(s, every, w, args, &args->at[i]);
     }
     meet(d, args);
 }
@@ -226,8 +236,10 @@ static Value averaged(Scope *s, Value v)
     double count = 1;
     bool batch = false;
     for (int k = 0; k < w->rank; k++) {
-        if (w->axis[k]->batch) batch = true;
-        else count *= w->axis[k]->extent;
+        if (w->axis[k]->batch)
+            batch = true;
+        else
+            count *= w->axis[k]->extent;
     }
     return value_node(node2(OP_DIV, sum, batch ? node_to_float(node_count(count)) : node_float(count)));
 }
@@ -240,12 +252,14 @@ static Value loss_wrapped(Scope *s, const Definition *d, NamedValues *args, Plac
     Part *inner = NEW(Part);
     inner->definition = d;
     inner->at = at;
-    NamedValues outer = {0};
+    NamedValues outer = { 0 };
     for (int i = 0; i < args->count; i++) {
         const NamedValue *a = &args->at[i];
         int k = param_find(d, a->name);
-        if (k < 0) named_set(&outer, *a);
-        else if (k >= 2) named_set(&inner->args, *a);
+        if (k < 0)
+            named_set(&outer, *a);
+        else if (k >= 2)
+            named_set(&inner->args, *a);
         else if (k < every->params.count) {
             NamedValue renamed = *a;
             renamed.name = every->params.at[k].name;
@@ -270,8 +284,10 @@ Value measure_call(Scope *s, const Definition *d, NamedValues *args, const Part 
     for (int i = 0; i < args->count; i++)
         if (args->at[i].value.kind == VALUE_POISON) return value_poison();
     Value v;
-    if (d->kind == KIND_LOSS) v = loss_wrapped(s, d, args, at);
-    else if (!rewrite_apply(s, d, args, at, &v)) v = call_plain(s, d, args, part, at);
+    if (d->kind == KIND_LOSS)
+        v = loss_wrapped(s, d, args, at);
+    else if (!rewrite_apply(s, d, args, at, &v))
+        v = call_plain(s, d, args, part, at);
     if (d->kind == KIND_LOSS && s->e->averaging) v = averaged(s, v);
     return v;
 }
@@ -285,15 +301,19 @@ static Value measure_express(Scope *s, const Expr *flow)
     if (v.kind != VALUE_PART || !v.part->definition) return v;
     const Definition *d = v.part->definition;
     if (d->kind != KIND_LOSS && d->kind != KIND_METRIC) {
-        scope_error(s, flow->at, "%s is %s, expected a loss or metric", d->name, d->kind == KIND_DEF ? "a layer" : def_kind_name[d->kind]);
+        scope_error(s, flow->at, "%s is %s, expected a loss or metric", d->name,
+                    d->kind == KIND_DEF ? "a layer" : def_kind_name[d->kind]);
         return value_poison();
     }
-    NamedValues args = {0};
+    NamedValues args = { 0 };
     for (int i = 0; i < v.part->args.count; i++) named_set(&args, v.part->args.at[i]);
     return measure_call(s, d, &args, v.part, flow->at);
 }
 
-static bool is_measure_name(const Expr *e) { return e->kind == EXPR_NAME || e->kind == EXPR_CALL || e->kind == EXPR_PIPE; }
+static bool is_measure_name(const Expr *e)
+{
+    return e->kind == EXPR_NAME || e->kind == EXPR_CALL || e->kind == EXPR_PIPE;
+}
 
 /* A field that is no argument of a loss: an unknown name. */
 static void unknown_name(Scope *s, const Expr *flow, Value v)
@@ -305,7 +325,8 @@ static void unknown_name(Scope *s, const Expr *flow, Value v)
 static bool measured_set(Scope *s, const Expr *flow, Value v, Measured *out)
 {
     memset(out, 0, sizeof *out);
-    if (v.kind == VALUE_FIELD) unknown_name(s, flow, v);
+    if (v.kind == VALUE_FIELD)
+        unknown_name(s, flow, v);
     else if (v.kind != VALUE_POISON && !value_is_run_time(v) && v.kind != VALUE_NUMBER)
         scope_error(s, flow->at, "expected a number for each sample, this is %s", value_kind_text(v));
     if (!value_is_run_time(v) && v.kind != VALUE_NUMBER) return false;
@@ -333,7 +354,10 @@ bool elaborate_loss(Elaboration *e, const Expr *flow, Measured *out)
 }
 
 /* ---- of totals? -------------------------------------------------------------------------------------------------- */
-typedef struct Looking { const PointerMap *of_totals; bool found; } Looking;
+typedef struct Looking {
+    const PointerMap *of_totals;
+    bool found;
+} Looking;
 
 static void look(const Node *e, void *data)
 {
@@ -353,7 +377,7 @@ bool elaborate_metric(Elaboration *e, const Expr *flow, Measured *out)
     Scope *s = train_scope(e);
     int begin = e->program->equations.count;
     if (!measured_set(s, flow, measure_express(s, flow), out)) return false;
-    PointerMap of_totals = {0};
+    PointerMap of_totals = { 0 };
     for (int i = begin; i < e->program->equations.count; i++) {
         const Equation *q = e->program->equations.at[i];
         if (reads_totals(q->value, &of_totals)) map_set(&of_totals, q->out, q->out);

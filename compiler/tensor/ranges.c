@@ -1,5 +1,6 @@
-/* ranges.c: what stands between [ ]: packs expanded, fused axes taken apart; and the ranges of indices, found from `in`,
- * from the axes that an index subscripts alone, and from what the header or an earlier equation of the body said. */
+/* ranges.c: what stands between [ ]: packs expanded, fused axes taken apart; and the ranges of indices, found from
+ * `in`, from the axes that an index subscripts alone, and from what the header or an earlier equation of the body
+ * said. */
 #include "tensor/elaborate.h"
 #include <string.h>
 
@@ -25,7 +26,10 @@ static int axes_of_others(Scope *s, const Subscripts *subs, int me)
     for (int i = 0; i < subs->count; i++) {
         const Subscript *x = &subs->at[i];
         if (i == me) continue;
-        if (x->kind != SUB_PACK && x->kind != SUB_PACK_AT) { n++; continue; }
+        if (x->kind != SUB_PACK && x->kind != SUB_PACK_AT) {
+            n++;
+            continue;
+        }
         const Pack *p = pack_find(s, x->name);
         if (!p) return -1;
         n += p->count;
@@ -124,8 +128,10 @@ static bool range_expand(Scope *s, const Subscript *x, SubList *out)
         return false;
     }
     Local *l = local_find(s, x->name);
-    if (l) *l = (Local){ x->name, low, high };
-    else PUSH(s->locals, ((Local){ x->name, low, high }));
+    if (l)
+        *l = (Local){ x->name, low, high };
+    else
+        PUSH(s->locals, ((Local){ x->name, low, high }));
     PUSH(*out, ((Sub){ .name = x->name, .index = true, .at = x->at }));
     return true;
 }
@@ -134,7 +140,7 @@ static bool expr_expand(Scope *s, const Subscript *x, bool quiet, SubList *out)
 {
     const Expr *e = x->expr;
     if (e->kind == EXPR_FUSED) {
-        SubList parts = {0};
+        SubList parts = { 0 };
         if (!subs_expand(s, &e->subs, -1, quiet, &parts)) return false;
         PUSH(*out, ((Sub){ .fused = parts.count, .part = parts.at, .at = x->at }));
         return true;
@@ -143,7 +149,8 @@ static bool expr_expand(Scope *s, const Subscript *x, bool quiet, SubList *out)
         Sub sub = sub_named(s, e->name, x->at);
         sub.expr = e;
         PUSH(*out, sub);
-    } else PUSH(*out, ((Sub){ .expr = e, .at = x->at }));
+    } else
+        PUSH(*out, ((Sub){ .expr = e, .at = x->at }));
     return true;
 }
 
@@ -153,11 +160,14 @@ bool subs_expand(Scope *s, const Subscripts *subs, int rank, bool quiet, SubList
         const Subscript *x = &subs->at[i];
         bool ok = false;
         switch (x->kind) {
-        case SUB_EXPR:    ok = expr_expand(s, x, quiet, out); break;
-        case SUB_IN:      ok = in_expand(s, x, out); break;
-        case SUB_RANGE:   ok = range_expand(s, x, out); break;
-        case SUB_AT:      PUSH(*out, sub_named(s, x->name, x->at)); ok = true; break;
-        case SUB_PACK:    ok = pack_expand(s, subs, i, rank, quiet, out); break;
+        case SUB_EXPR: ok = expr_expand(s, x, quiet, out); break;
+        case SUB_IN: ok = in_expand(s, x, out); break;
+        case SUB_RANGE: ok = range_expand(s, x, out); break;
+        case SUB_AT:
+            PUSH(*out, sub_named(s, x->name, x->at));
+            ok = true;
+            break;
+        case SUB_PACK: ok = pack_expand(s, subs, i, rank, quiet, out); break;
         case SUB_PACK_IN: ok = pack_in_expand(s, x, out); break;
         case SUB_PACK_AT: ok = pack_at_expand(s, x, out); break;
         }
@@ -181,7 +191,8 @@ bool range_agree(Scope *s, const char *name, int extent, bool batch, Place at, c
     if (r->given && !batch && !r->batch) {
         scope_error(s, at, "the index %s runs over %d places, but %s has %d only", name, r->extent, what, extent);
     } else {
-        scope_error(s, at, "the index %s has two lengths: %s and %s", name, length_text(r->extent, r->batch), length_text(extent, batch));
+        scope_error(s, at, "the index %s has two lengths: %s and %s", name, length_text(r->extent, r->batch),
+                    length_text(extent, batch));
         note_at(at, "%s: %s", length_text(extent, batch), what);
     }
     scope_note_range(s, r);
@@ -197,9 +208,12 @@ static bool learn_fused(Scope *s, const Sub *sub, int extent, const char *what)
         const Sub *x = &sub->part[i];
         const AxisRange *r = x->index ? range_find(s, x->name) : NULL;
         if (!x->index) return true;
-        if (r) known *= r->extent;
-        else if (free) return true;
-        else free = x;
+        if (r)
+            known *= r->extent;
+        else if (free)
+            return true;
+        else
+            free = x;
     }
     if (!free || known == 0 || extent % known) return true;
     return range_agree(s, free->name, (int)(extent / known), false, sub->at, what);
@@ -207,8 +221,8 @@ static bool learn_fused(Scope *s, const Sub *sub, int extent, const char *what)
 
 void subscripts_miscounted(Scope *s, const Expr *e, const Whole *w, int count)
 {
-    scope_error(s, e->at, "%d subscript%s for %s, which has %d axes: %s", count, count == 1 ? "" : "s", expr_text(e->left), w->rank,
-                shape_text(w->rank, w->axis));
+    scope_error(s, e->at, "%d subscript%s for %s, which has %d axes: %s", count, count == 1 ? "" : "s",
+                expr_text(e->left), w->rank, shape_text(w->rank, w->axis));
 }
 
 static bool learn_read(Scope *s, const Expr *e, const Whole *w, const SubList *subs)
@@ -224,8 +238,10 @@ static bool learn_read(Scope *s, const Expr *e, const Whole *w, const SubList *s
         const AxisRange *r = x->index ? range_find(s, x->name) : NULL;
         if (r && r->batch == w->axis[k]->batch && r->extent == w->axis[k]->extent) continue;
         const char *what = format("axis %d of %s, %s", k + 1, expr_text(e->left), shape_text(w->rank, w->axis));
-        if (x->index) ok &= range_agree(s, x->name, w->axis[k]->extent, w->axis[k]->batch, x->at, what);
-        else ok &= learn_fused(s, x, w->axis[k]->extent, what);
+        if (x->index)
+            ok &= range_agree(s, x->name, w->axis[k]->extent, w->axis[k]->batch, x->at, what);
+        else
+            ok &= learn_fused(s, x, w->axis[k]->extent, what);
     }
     return ok;
 }
@@ -237,8 +253,10 @@ static bool learn_subs(Scope *s, const Subscripts *subs)
     bool ok = true;
     for (int i = 0; i < subs->count; i++) {
         const Expr *x = subs->at[i].kind == SUB_EXPR ? subs->at[i].expr : NULL;
-        if (x && x->kind == EXPR_FUSED) ok &= learn_subs(s, &x->subs);
-        else if (x && x->kind != EXPR_NAME) ok &= learn(s, x);
+        if (x && x->kind == EXPR_FUSED)
+            ok &= learn_subs(s, &x->subs);
+        else if (x && x->kind != EXPR_NAME)
+            ok &= learn(s, x);
     }
     return ok;
 }
@@ -249,14 +267,14 @@ static bool learn(Scope *s, const Expr *e)
     bool ok = true;
     if (e->kind == EXPR_READ) {
         Value base = value_to_tensor(s, read_base(s, e->left, true));
-        SubList subs = {0};
+        SubList subs = { 0 };
         int rank = base.kind == VALUE_TENSOR ? base.whole->rank : -1;
         bool known = subs_expand(s, &e->subs, rank, true, &subs);
         if (known && rank >= 0) ok &= learn_read(s, e, base.whole, &subs);
         return learn_subs(s, &e->subs) && ok;
     }
     if (e->kind == EXPR_REDUCE) {
-        SubList subs = {0};
+        SubList subs = { 0 };
         subs_expand(s, &e->subs, -1, true, &subs);
     }
     ok &= learn(s, e->cond);
@@ -269,7 +287,7 @@ static bool learn(Scope *s, const Expr *e)
 
 bool ranges_infer(Scope *s, const Expr *e)
 {
-    for (int pass = 0; pass < 3; pass++) {       /* a pack or a fused axis may follow from what the pass before found */
+    for (int pass = 0; pass < 3; pass++) { /* a pack or a fused axis may follow from what the pass before found */
         int ranges = s->ranges.count, packs = s->packs.count;
         if (!learn(s, e)) return false;
         if (pass && ranges == s->ranges.count && packs == s->packs.count) break;
@@ -278,7 +296,13 @@ bool ranges_infer(Scope *s, const Expr *e)
 }
 
 /* ---- a range that is missing ------------------------------------------------------------------------------------- */
-typedef struct Suggestion { Scope *s; const char *name; const Index *index; int64_t most; bool any, bad; } Suggestion;
+typedef struct Suggestion {
+    Scope *s;
+    const char *name;
+    const Index *index;
+    int64_t most;
+    bool any, bad;
+} Suggestion;
 
 static void suggest_bind(Suggestion *g, const Expr *e)
 {
@@ -286,8 +310,10 @@ static void suggest_bind(Suggestion *g, const Expr *e)
     Scope *s = g->s;
     if (e->kind == EXPR_NAME && e->name != g->name && is_index_name(s, e->name) && !bound_find(s, e->name)) {
         const AxisRange *r = range_find(s, e->name);
-        if (!r) g->bad = true;
-        else PUSH(s->bound, ((Bound){ e->name, node_sum(sum_index(index_new(e->name, r->extent, r->batch))) }));
+        if (!r)
+            g->bad = true;
+        else
+            PUSH(s->bound, ((Bound){ e->name, node_sum(sum_index(index_new(e->name, r->extent, r->batch))) }));
     }
     if (e->kind == EXPR_READ || e->kind == EXPR_CALL || e->kind == EXPR_PIPE || e->kind == EXPR_REDUCE) g->bad = true;
     suggest_bind(g, e->left);
@@ -327,8 +353,9 @@ static void suggest(Suggestion *g, const Expr *e)
     if (!e) return;
     if (e->kind == EXPR_READ) {
         Value base = value_to_tensor(g->s, read_base(g->s, e->left, true));
-        SubList subs = {0};
-        if (base.kind == VALUE_TENSOR && subs_expand(g->s, &e->subs, base.whole->rank, true, &subs) && subs.count == base.whole->rank)
+        SubList subs = { 0 };
+        if (base.kind == VALUE_TENSOR && subs_expand(g->s, &e->subs, base.whole->rank, true, &subs) &&
+            subs.count == base.whole->rank)
             for (int k = 0; k < subs.count; k++)
                 if (!subs.at[k].index && subs.at[k].expr && mentions(subs.at[k].expr, g->name))
                     suggest_axis(g, subs.at[k].expr, base.whole->axis[k]->extent);
@@ -359,7 +386,9 @@ bool index_extent(Scope *s, const char *name, Place at, const Expr *e, int *low,
     scope_error(s, at, "the range of the index %s is not known", name);
     Suggestion g = { .s = s, .name = name, .index = index_new(name, 1 << 24, false) };
     suggest(&g, e);
-    if (g.any && g.most > 0) help("give %s a range: %s in %lld", name, name, (long long)g.most);
-    else help("give %s a range: %s in ..", name, name);
+    if (g.any && g.most > 0)
+        help("give %s a range: %s in %lld", name, name, (long long)g.most);
+    else
+        help("give %s a range: %s in ..", name, name);
     return false;
 }

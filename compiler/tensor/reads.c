@@ -12,7 +12,8 @@ Value read_base(Scope *s, const Expr *e, bool quiet)
         if (entry->pieces && !entry->pieces->closed) return entry->value;
     }
     if (quiet && e->kind == EXPR_FIELD) {
-        Value left = e->left->kind == EXPR_NAME && scope_find(s, e->left->name) ? scope_find(s, e->left->name)->value : value_none();
+        Value left = e->left->kind == EXPR_NAME && scope_find(s, e->left->name) ? scope_find(s, e->left->name)->value
+                                                                                : value_none();
         if (left.kind != VALUE_PART || !left.part->shared || !left.part->shared->last) return value_none();
         if (!scope_find(left.part->shared->last, e->name)) return value_none();
     }
@@ -76,7 +77,8 @@ static const Sum *fused_sum(Scope *s, const Sub *sub, int extent)
         span *= n;
     }
     if (span != extent) {
-        scope_error(s, sub->at, "the fused axis has %lld places, but the axis that it reads has %d", (long long)span, extent);
+        scope_error(s, sub->at, "the fused axis has %lld places, but the axis that it reads has %d", (long long)span,
+                    extent);
         return NULL;
     }
     return a;
@@ -105,13 +107,14 @@ const Sum *subscript_sum(Scope *s, const Sub *x, int extent)
     if (x->name) return named_sum(s, x);
     if (x->expr->kind == EXPR_BINARY && x->expr->op == AST_DIV) return divided_sum(s, x->expr);
     Tests *tests = s->tests;
-    s->tests = NULL;                             /* a read inside a subscript has its own else */
+    s->tests = NULL; /* a read inside a subscript has its own else */
     Value v = express(s, x->expr);
     s->tests = tests;
     return int_sum(s, v, x->at);
 }
 
-/* (0, h, d), c of `as "name"[..]`: h and d are indices of the holder; a constant part counts as if it had one place more. */
+/* (0, h, d), c of `as "name"[..]`: h and d are indices of the holder; a constant part counts as if it had one place
+ * more. */
 const Sum *foreign_sum(Scope *s, const Sub *sub)
 {
     if (!sub->fused) return subscript_sum(s, sub, 0);
@@ -151,12 +154,15 @@ static bool axis_check(Scope *s, const Expr *e, const Sub *x, const Sum *a, cons
     if (axis->batch) {
         const Index *i = sum_plain(a);
         if (i && i->batch) return true;
-        scope_error(s, x->at, "the batch axis of %s can only be read at its own index: samples do not see each other but in reductions",
-                    expr_text(e->left));
+        scope_error(
+            s, x->at,
+            "the batch axis of %s can only be read at its own index: samples do not see each other but in reductions",
+            expr_text(e->left));
         return false;
     }
     if (uses_batch_index(a)) {
-        scope_error(s, x->at, "an index of the batch has no place on another axis: its length is known only at run time");
+        scope_error(s, x->at,
+                    "an index of the batch has no place on another axis: its length is known only at run time");
         return false;
     }
     const Node *inside = node_in(a, axis->extent);
@@ -165,12 +171,14 @@ static bool axis_check(Scope *s, const Expr *e, const Sub *x, const Sum *a, cons
         PUSH(*s->tests, inside);
         return true;
     }
-    if (sum_is_gather(a)) return true;           /* held within its axis, or checked when the batch comes in */
+    if (sum_is_gather(a)) return true; /* held within its axis, or checked when the batch comes in */
     Range r = sum_range(a);
-    if (r.low == r.high) scope_error(s, x->at, "place %lld is not on this axis of %s, which has the places 0..%d",
-                                     (long long)r.low, expr_text(e->left), axis->extent - 1);
-    else scope_error(s, x->at, "this read of %s leaves its axis: it takes the places %lld..%lld of 0..%d", expr_text(e->left),
-                     (long long)r.low, (long long)r.high, axis->extent - 1);
+    if (r.low == r.high)
+        scope_error(s, x->at, "place %lld is not on this axis of %s, which has the places 0..%d", (long long)r.low,
+                    expr_text(e->left), axis->extent - 1);
+    else
+        scope_error(s, x->at, "this read of %s leaves its axis: it takes the places %lld..%lld of 0..%d",
+                    expr_text(e->left), (long long)r.low, (long long)r.high, axis->extent - 1);
     help("say what is found off the axis: %s else 0%s", expr_text(e), shorter_range(s, a, axis->extent));
     return false;
 }
@@ -179,7 +187,8 @@ static bool axis_check(Scope *s, const Expr *e, const Sub *x, const Sum *a, cons
 static Value list_element(Scope *s, const Expr *e, const ValueList *l, bool *done)
 {
     *done = false;
-    if (e->subs.count != 1 || e->subs.at[0].kind != SUB_EXPR || e->subs.at[0].expr->kind == EXPR_FUSED) return value_none();
+    if (e->subs.count != 1 || e->subs.at[0].kind != SUB_EXPR || e->subs.at[0].expr->kind == EXPR_FUSED)
+        return value_none();
     const Expr *x = e->subs.at[0].expr;
     if (x->kind == EXPR_NAME && is_index_name(s, x->name)) return value_none();
     Value v = express(s, x);
@@ -195,7 +204,7 @@ static Value list_element(Scope *s, const Expr *e, const ValueList *l, bool *don
 
 static Value tensor_read(Scope *s, const Expr *e, const Whole *w)
 {
-    SubList subs = {0};
+    SubList subs = { 0 };
     if (!subs_expand(s, &e->subs, w->rank, false, &subs)) return value_poison();
     if (subs.count != w->rank) {
         subscripts_miscounted(s, e, w, subs.count);
@@ -239,7 +248,7 @@ Value express_else(Scope *s, const Expr *e)
         scope_error(s, e->left->at, "what stands before else must be a read, x[..]");
         return value_poison();
     }
-    Tests here = {0}, *before = s->tests;
+    Tests here = { 0 }, *before = s->tests;
     s->tests = &here;
     Value r = express_read(s, e->left);
     s->tests = before;
@@ -253,7 +262,10 @@ Value express_else(Scope *s, const Expr *e)
 }
 
 /* ---- reductions -------------------------------------------------------------------------------------------------- */
-typedef struct Reducing { int count; const Index *index[MAX_RANK]; } Reducing;
+typedef struct Reducing {
+    int count;
+    const Index *index[MAX_RANK];
+} Reducing;
 
 static bool reduce_bind(Scope *s, const Expr *e, const Sub *x, Reducing *k)
 {
@@ -263,12 +275,15 @@ static bool reduce_bind(Scope *s, const Expr *e, const Sub *x, Reducing *k)
     int low, high;
     bool batch;
     if (!x->index) {
-        if (x->name) scope_error(s, x->at, "%s is a name of this body, it cannot be reduced", x->name);
-        else scope_error(s, x->at, "expected an index to reduce over");
+        if (x->name)
+            scope_error(s, x->at, "%s is a name of this body, it cannot be reduced", x->name);
+        else
+            scope_error(s, x->at, "expected an index to reduce over");
         return false;
     }
     if (bound_find(s, x->name)) {
-        scope_error(s, x->at, "the index %s is on the left side or reduced already: it cannot be reduced again", x->name);
+        scope_error(s, x->at, "the index %s is on the left side or reduced already: it cannot be reduced again",
+                    x->name);
         return false;
     }
     if (k->count == MAX_RANK) {
@@ -290,32 +305,39 @@ static const Node *places(const Reducing *k, const bool *counted)
     bool batch = false;
     for (int i = 0; i < k->count; i++) {
         if (!counted[i]) continue;
-        if (k->index[i]->batch) batch = true;
-        else count *= k->index[i]->extent;
+        if (k->index[i]->batch)
+            batch = true;
+        else
+            count *= k->index[i]->extent;
     }
     return batch ? node_to_float(node_count(count)) : node_float(count);
 }
 
 static Value reduce_value(Scope *s, const char *name, const Reducing *k, const Node *body)
 {
-    static const struct { const char *name; Reduction reduction; } table[] = {
-        { "sum", RED_SUM }, { "mean", RED_SUM }, { "max", RED_MAX }, { "min", RED_MIN }, { "argmax", RED_ARGMAX },
-        { "argmin", RED_ARGMIN }, { "any", RED_ANY }, { "all", RED_ALL },
+    static const struct {
+        const char *name;
+        Reduction reduction;
+    } table[] = {
+        { "sum", RED_SUM },       { "mean", RED_SUM },      { "max", RED_MAX }, { "min", RED_MIN },
+        { "argmax", RED_ARGMAX }, { "argmin", RED_ARGMIN }, { "any", RED_ANY }, { "all", RED_ALL },
     };
     Reduction reduction = RED_NONE;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (!strcmp(table[i].name, name)) reduction = table[i].reduction;
-    bool sum = reduction == RED_SUM, mean = !strcmp(name, "mean"), arg = reduction == RED_ARGMAX || reduction == RED_ARGMIN;
+    bool sum = reduction == RED_SUM, mean = !strcmp(name, "mean"),
+         arg = reduction == RED_ARGMAX || reduction == RED_ARGMIN;
     if (sum) body = node_to_float(body);
     if (reduction == RED_ANY || reduction == RED_ALL) body = node1(OP_NOT, node1(OP_NOT, body));
-    Reducing used = {0};
-    bool all[MAX_RANK], unused[MAX_RANK];        /* an index that the value does not have only counts places */
+    Reducing used = { 0 };
+    bool all[MAX_RANK], unused[MAX_RANK]; /* an index that the value does not have only counts places */
     for (int i = 0; i < k->count; i++) {
         all[i] = true;
         unused[i] = !node_uses(body, k->index[i]);
         if (!unused[i] || arg) used.index[used.count++] = k->index[i];
     }
-    if (mean) for (int i = 0; i < k->count; i++) all[i] = !unused[i];
+    if (mean)
+        for (int i = 0; i < k->count; i++) all[i] = !unused[i];
     const Node *r = used.count ? emit_reduction(s, reduction, used.count, used.index, body) : body;
     if (!r) return value_poison();
     if (mean) return value_node(used.count ? node2(OP_DIV, r, places(k, all)) : r);
@@ -325,20 +347,23 @@ static Value reduce_value(Scope *s, const char *name, const Reducing *k, const N
 Value express_reduce(Scope *s, const Expr *e)
 {
     if (!ranges_infer(s, e)) return value_poison();
-    SubList subs = {0};
+    SubList subs = { 0 };
     if (!subs_expand(s, &e->subs, -1, false, &subs)) return value_poison();
     int bound = s->bound.count, context = s->e->context.count;
     Tests *tests = s->tests;
     s->tests = NULL;
-    Reducing k = {0};
+    Reducing k = { 0 };
     bool ok = true;
     for (int i = 0; i < subs.count; i++) ok = ok && reduce_bind(s, e, &subs.at[i], &k);
     Value v = ok ? express(s, e->left) : value_poison();
     Value r = value_poison();
-    if (v.kind == VALUE_NODE || v.kind == VALUE_NUMBER) r = reduce_value(s, e->name, &k, value_to_node(v));
+    if (v.kind == VALUE_NODE || v.kind == VALUE_NUMBER)
+        r = reduce_value(s, e->name, &k, value_to_node(v));
     else if (v.kind == VALUE_TENSOR)
-        scope_error(s, e->left->at, "%s has axes of its own, %s: read it at indices", expr_text(e->left), value_text(v));
-    else if (v.kind != VALUE_POISON) scope_error(s, e->left->at, "%s cannot be reduced", value_kind_text(v));
+        scope_error(s, e->left->at, "%s has axes of its own, %s: read it at indices", expr_text(e->left),
+                    value_text(v));
+    else if (v.kind != VALUE_POISON)
+        scope_error(s, e->left->at, "%s cannot be reduced", value_kind_text(v));
     s->bound.count = bound;
     s->e->context.count = context;
     s->tests = tests;

@@ -1,9 +1,13 @@
-/* rewrite.c: rewrite f(g(z), t, ...) => h(z, t, ...), applied as calls are inlined: where f is called on a value that is
- * the value of a call of g, h is called instead. Each value knows the calls that made it (Origin), so no graph is searched. */
+/* rewrite.c: rewrite f(g(z), t, ...) => h(z, t, ...), applied as calls are inlined: where f is called on a value
+ * that is the value of a call of g, h is called instead. Each value knows the calls that made it (Origin), so no
+ * graph is searched. */
 #include "tensor/elaborate.h"
 #include <string.h>
 
-typedef struct Match { NamedValues bound; NamedValues rest; } Match;
+typedef struct Match {
+    NamedValues bound;
+    NamedValues rest;
+} Match;
 
 static const Definition *definition_of(Scope *s, const char *name, bool of_library)
 {
@@ -26,7 +30,8 @@ static const Equation *view_of(const Elaboration *e, const Tensor *t)
     for (int i = e->program->equations.count - 1; i >= 0; i--) {
         const Equation *q = e->program->equations.at[i];
         if (q->out != t) continue;
-        bool view = q->reduction == RED_NONE && !q->loop && q->value->op == OP_READ && tensor_size(q->value->tensor) == tensor_size(t);
+        bool view = q->reduction == RED_NONE && !q->loop && q->value->op == OP_READ &&
+                    tensor_size(q->value->tensor) == tensor_size(t);
         for (int k = 0; view && k < q->value->sums; k++) view = sum_is_affine(q->value->sum[k]);
         return view ? q : NULL;
     }
@@ -48,8 +53,8 @@ static bool same_shape(const Tensor *a, const Tensor *b)
     return same;
 }
 
-/* t is a view (of a view ..) of the value of a call of g, which acts on each element: that call, had it been made on views
- * of its arguments. */
+/* t is a view (of a view ..) of the value of a call of g, which acts on each element: that call, had it been made on
+ * views of its arguments. */
 static const Origin *origin_viewed(Scope *s, const Tensor *t, const Definition *g)
 {
     const Equation *q = view_of(s->e, t);
@@ -70,7 +75,8 @@ static const Origin *origin_viewed(Scope *s, const Tensor *t, const Definition *
 }
 
 /* ---- matching ---------------------------------------------------------------------------------------------------- */
-static bool match_arguments(Scope *s, const Definition *d, const NamedValues *args, const Arguments *pattern, bool of_library, Match *m);
+static bool match_arguments(Scope *s, const Definition *d, const NamedValues *args, const Arguments *pattern,
+                            bool of_library, Match *m);
 
 static bool match_one(Scope *s, Value v, const Expr *pattern, bool of_library, Match *m)
 {
@@ -89,7 +95,8 @@ static bool match_one(Scope *s, Value v, const Expr *pattern, bool of_library, M
 }
 
 /* Each argument of the call is matched by position, or taken by `...`. */
-static bool match_arguments(Scope *s, const Definition *d, const NamedValues *args, const Arguments *pattern, bool of_library, Match *m)
+static bool match_arguments(Scope *s, const Definition *d, const NamedValues *args, const Arguments *pattern,
+                            bool of_library, Match *m)
 {
     int used = 0;
     bool open = false;
@@ -138,9 +145,10 @@ bool rewrite_apply(Scope *s, const Definition *d, const NamedValues *args, Place
         if (r->left->kind != EXPR_CALL || r->right->kind != EXPR_CALL || r->left->name != d->name) continue;
         if (definition_of(s, r->left->name, of_library) != d) continue;
         const Definition *h = definition_of(s, r->right->name, of_library);
-        Match m = {0};
-        NamedValues with = {0};
-        if (!h || !match_arguments(s, d, args, &r->left->args, of_library, &m) || !build(h, &r->right->args, &m, &with)) continue;
+        Match m = { 0 };
+        NamedValues with = { 0 };
+        if (!h || !match_arguments(s, d, args, &r->left->args, of_library, &m) || !build(h, &r->right->args, &m, &with))
+            continue;
         *out = call_plain(s, h, &with, NULL, at);
         return true;
     }

@@ -1,5 +1,5 @@
-/* scan.c: scan t { .. }: equations that read each other, and themselves at one earlier (or one later) place of t. The body
- * is elaborated once; then the equations that are in no cycle leave the loop, before it or after it. */
+/* scan.c: scan t { .. }: equations that read each other, and themselves at one earlier (or one later) place of t.
+ * The body is elaborated once; then the equations that are in no cycle leave the loop, before it or after it. */
 #include "tensor/elaborate.h"
 #include <string.h>
 
@@ -13,10 +13,14 @@ static void body_collect(Scope *s, const Block *b, Body *out)
         bool yes;
         if (st->kind == ST_IF) {
             if (!express_truth(s, st->value, "the condition of if", &yes)) continue;
-            if (yes) body_collect(s, &st->body, out);
-            else if (st->has_otherwise) body_collect(s, &st->otherwise, out);
-        } else if (st->kind == ST_EQUATION && st->target->kind == EXPR_READ) PUSH(*out, st);
-        else scope_error(s, st->at, "a scan holds equations and if only");
+            if (yes)
+                body_collect(s, &st->body, out);
+            else if (st->has_otherwise)
+                body_collect(s, &st->otherwise, out);
+        } else if (st->kind == ST_EQUATION && st->target->kind == EXPR_READ)
+            PUSH(*out, st);
+        else
+            scope_error(s, st->at, "a scan holds equations and if only");
     }
 }
 
@@ -24,7 +28,7 @@ static void body_collect(Scope *s, const Block *b, Body *out)
  * known. */
 static bool tensor_prepare(Scope *s, const Statement *st, const char *name)
 {
-    SubList subs = {0};
+    SubList subs = { 0 };
     s->locals.count = 0;
     if (!subs_expand(s, &st->target->subs, -1, true, &subs) || !ranges_infer(s, st->value)) return false;
     int extent[MAX_RANK], rank = 0;
@@ -92,9 +96,11 @@ static void scan_equation(Scope *s, const Statement *st, const char *step, Tenso
     s->target = name;
     const Node *value = equation_value(s, st->value, &l);
     s->target = NULL;
-    if (value && !index) scope_error(s, st->target->at, "the left side lacks an axis %s of its own: the scan runs over it", step);
+    if (value && !index)
+        scope_error(s, st->target->at, "the left side lacks an axis %s of its own: the scan runs over it", step);
     if (!value || !index || !t || l.pieces) {
-        if (value && index && l.pieces) scope_error(s, st->target->at, "an equation of a scan gives all places, not pieces");
+        if (value && index && l.pieces)
+            scope_error(s, st->target->at, "an equation of a scan gives all places, not pieces");
         scope_set(s, name, value_poison(), st->at);
         return;
     }
@@ -108,8 +114,17 @@ static void scan_equation(Scope *s, const Statement *st, const char *step, Tenso
 }
 
 /* ---- which equations the loop needs ------------------------------------------------------------------------------ */
-typedef struct Graph { int count; Equation **at; bool *reads; bool *reach; int *order; } Graph;     /* reads[i * count + k]: i reads k */
-typedef struct Looking { Graph *g; int me; } Looking;
+typedef struct Graph {
+    int count;
+    Equation **at;
+    bool *reads;
+    bool *reach;
+    int *order;
+} Graph; /* reads[i * count + k]: i reads k */
+typedef struct Looking {
+    Graph *g;
+    int me;
+} Looking;
 
 static int equation_of(const Graph *g, const Tensor *t)
 {
@@ -139,8 +154,8 @@ static void graph_close(Graph *g)
 static Graph graph_of(Equation **at, int count)
 {
     Graph g = { .count = count, .at = at };
-    g.reads = NEW_ARRAY(bool, count * count + 1);
-    g.reach = NEW_ARRAY(bool, count * count + 1);
+    g.reads = NEW_ARRAY(bool, count *count + 1);
+    g.reach = NEW_ARRAY(bool, count *count + 1);
     for (int i = 0; i < count; i++) {
         Looking l = { &g, i };
         node_visit(at[i]->value, look, &l);
@@ -165,7 +180,14 @@ static int when(const Graph *g, int i)
 }
 
 /* ---- direction and order ----------------------------------------------------------------------------------------- */
-typedef struct Steps { Scope *s; Graph *g; const Equation *me; int step; bool *same; bool ok; } Steps;
+typedef struct Steps {
+    Scope *s;
+    Graph *g;
+    const Equation *me;
+    int step;
+    bool *same;
+    bool ok;
+} Steps;
 
 static int step_axis(const Equation *q)
 {
@@ -190,11 +212,13 @@ static void look_step(const Node *e, void *data)
     if (!sum_is_constant(d) || d->constant < -1 || d->constant > 1) {
         scope_error(t->s, t->me->at, "a scan reads its own tensors at the same place or one place before or after");
         t->ok = false;
-    } else if (d->constant == 0) t->same[k] = true;
+    } else if (d->constant == 0)
+        t->same[k] = true;
     else if (t->step && t->step != -d->constant) {
         scope_error(t->s, t->me->at, "a scan runs in one direction: it reads both an earlier and a later place");
         t->ok = false;
-    } else t->step = -d->constant;
+    } else
+        t->step = -d->constant;
 }
 
 /* Appends the equations of the loop in an order in which each step can be computed. */
@@ -227,7 +251,9 @@ static bool order_inner(Scope *s, Graph *g, int extent, Program *p)
             done++;
         }
         if (done == before) {
-            scope_error(s, g->at[0]->at, "equations of the scan read each other at the same place: one of them must read an earlier one");
+            scope_error(
+                s, g->at[0]->at,
+                "equations of the scan read each other at the same place: one of them must read an earlier one");
             return false;
         }
     }
@@ -250,13 +276,16 @@ static void split(Scope *s, int begin, int extent)
     Equation **loop = NEW_ARRAY(Equation *, count + 1);
     Graph g = graph_of(at, count);
     p->equations.count = begin;
-    for (int i = 0; i < count; i++) if (when(&g, i) == 0) leave_loop(p, at[i]);
-    for (int i = 0; i < count; i++) if (when(&g, i) == 1) loop[inner++] = at[i];
+    for (int i = 0; i < count; i++)
+        if (when(&g, i) == 0) leave_loop(p, at[i]);
+    for (int i = 0; i < count; i++)
+        if (when(&g, i) == 1) loop[inner++] = at[i];
     if (inner) {
         Graph in = graph_of(loop, inner);
         if (!order_inner(s, &in, extent, p)) return;
     }
-    for (int i = 0; i < count; i++) if (when(&g, i) == 2) leave_loop(p, at[i]);
+    for (int i = 0; i < count; i++)
+        if (when(&g, i) == 2) leave_loop(p, at[i]);
 }
 
 void scan_run(Scope *s, const Statement *st)
@@ -268,12 +297,14 @@ void scan_run(Scope *s, const Statement *st)
     }
     const AxisRange *r = range_find(s, st->name);
     if (!r || r->batch) {
-        if (r) scope_error(s, st->at, "a scan cannot run over the batch: samples do not see each other");
-        else scope_error(s, st->at, "the range of the index %s is not known: scan %s in ..", st->name, st->name);
+        if (r)
+            scope_error(s, st->at, "a scan cannot run over the batch: samples do not see each other");
+        else
+            scope_error(s, st->at, "the range of the index %s is not known: scan %s in ..", st->name, st->name);
         return;
     }
     extent = r->extent;
-    Body body = {0};
+    Body body = { 0 };
     body_collect(s, &st->body, &body);
     Tensor **tensor = NEW_ARRAY(Tensor *, body.count + 1);
     int begin = s->e->program->equations.count, errors = error_count();

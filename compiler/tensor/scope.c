@@ -175,8 +175,10 @@ void scope_error(Scope *s, Place at, const char *fmt, ...)
     va_end(args);
     Place user = user_place(s, at);
     const char *name = scope_in_library(s) && s->definition->name ? s->definition->name : NULL;
-    if (name) error_at(user, "%s: %s", name, text);
-    else error_at(user, "%s", text);
+    if (name)
+        error_at(user, "%s: %s", name, text);
+    else
+        error_at(user, "%s", text);
     if (!place_same(user, at)) note_at(at, "%s", name ? format("here in %s", name) : "here");
 }
 
@@ -188,10 +190,14 @@ void scope_note_range(Scope *s, const AxisRange *r)
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
-static const struct { const char *name; Op op; } functions[] = {
-    { "exp", OP_EXP }, { "log", OP_LOG }, { "log1p", OP_LOG1P }, { "expm1", OP_EXPM1 }, { "sqrt", OP_SQRT },
-    { "tanh", OP_TANH }, { "erf", OP_ERF }, { "sin", OP_SIN }, { "cos", OP_COS }, { "abs", OP_ABS }, { "sign", OP_SIGN },
-    { "floor", OP_FLOOR }, { "probit", OP_PROBIT }, { "stop", OP_STOP }, { "int", OP_TO_INT }, { "float", OP_TO_FLOAT },
+static const struct {
+    const char *name;
+    Op op;
+} functions[] = {
+    { "exp", OP_EXP },       { "log", OP_LOG },   { "log1p", OP_LOG1P }, { "expm1", OP_EXPM1 },
+    { "sqrt", OP_SQRT },     { "tanh", OP_TANH }, { "erf", OP_ERF },     { "sin", OP_SIN },
+    { "cos", OP_COS },       { "abs", OP_ABS },   { "sign", OP_SIGN },   { "floor", OP_FLOOR },
+    { "probit", OP_PROBIT }, { "stop", OP_STOP }, { "int", OP_TO_INT },  { "float", OP_TO_FLOAT },
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
@@ -212,7 +218,10 @@ Value part_of_name(Scope *s, const char *name)
 }
 
 /* ---- constants of the file */
-typedef struct ConstantValue { bool busy; Value value; } ConstantValue;
+typedef struct ConstantValue {
+    bool busy;
+    Value value;
+} ConstantValue;
 
 static Value constant_value(Elaboration *e, const Binding *b)
 {
@@ -239,7 +248,7 @@ static Value constant_value(Elaboration *e, const Binding *b)
 static const Binding *constant_find(Scope *s, const char *name)
 {
     const Symbols *all = s->e->symbols;
-    if (scope_in_library(s)) return NULL;        /* the user's constants are not the library's */
+    if (scope_in_library(s)) return NULL; /* the user's constants are not the library's */
     for (int i = 0; i < all->constants.count; i++)
         for (int k = 0; k < all->constants.at[i]->bindings.count; k++)
             if (all->constants.at[i]->bindings.at[k].name == name) return &all->constants.at[i]->bindings.at[k];
@@ -260,7 +269,8 @@ Tensor *clock_named(Elaboration *e, const char *name, Type type)
 /* What an optimizer or schedule knows of the run. */
 static Value clock_value(Scope *s, const char *name, bool *found)
 {
-    bool here = s->e->in_optimizer || (s->definition && (s->definition->kind == KIND_OPTIMIZER || s->definition->kind == KIND_SCHEDULE));
+    bool here = s->e->in_optimizer ||
+                (s->definition && (s->definition->kind == KIND_OPTIMIZER || s->definition->kind == KIND_SCHEDULE));
     if (!here) return value_none();
     bool is_int = !strcmp(name, "iteration") || !strcmp(name, "epoch");
     bool is_bool = !strcmp(name, "epoch_end"), is_monitor = !strncmp(name, "val_", 4) || !strcmp(name, "train_loss");
@@ -322,13 +332,14 @@ bool is_index_name(Scope *s, const char *name)
 
 static void help_near(Scope *s, const char *name, bool values)
 {
-    LIST(const char *) known = {0};
+    LIST(const char *) known = { 0 };
     for (int i = 0; values && i < s->entries.count; i++) PUSH(known, s->entries.at[i].name);
     for (int i = 0; values && i < s->ranges.count; i++) PUSH(known, s->ranges.at[i].name);
     for (int i = 0; values && i < s->words.count; i++) PUSH(known, s->words.at[i]);
     const Symbols *all = s->e->symbols;
     for (int i = 0; values && !scope_in_library(s) && i < all->constants.count; i++)
-        for (int k = 0; k < all->constants.at[i]->bindings.count; k++) PUSH(known, all->constants.at[i]->bindings.at[k].name);
+        for (int k = 0; k < all->constants.at[i]->bindings.count; k++)
+            PUSH(known, all->constants.at[i]->bindings.at[k].name);
     for (int i = 0; i < all->definitions.count; i++) PUSH(known, all->definitions.at[i]->name);
     for (int i = 0; i < FUNCTIONS; i++) PUSH(known, functions[i].name);
     const char *near = nearest(name, known.at, known.count);

@@ -11,7 +11,8 @@ static void last_replaced(Scope *s)
     if (!s->last_unused) return;
     s->last_unused = false;
     if (s->last.kind != VALUE_POISON)
-        scope_error(s, s->last_at, "the value of this statement is not used: name it, or let the next statement begin with a layer");
+        scope_error(s, s->last_at,
+                    "the value of this statement is not used: name it, or let the next statement begin with a layer");
 }
 
 static void flow_run(Scope *s, const Statement *st)
@@ -26,8 +27,8 @@ static void flow_run(Scope *s, const Statement *st)
         s->last_unused = false;
         v = flow_express(s, st->value, s->last);
     } else {
-        bool is_last = st->value->kind == EXPR_NAME && value_leaf(s->last) && scope_find(s, st->value->name)
-                       && value_leaf(scope_find(s, st->value->name)->value) == value_leaf(s->last);
+        bool is_last = st->value->kind == EXPR_NAME && value_leaf(s->last) && scope_find(s, st->value->name) &&
+                       value_leaf(scope_find(s, st->value->name)->value) == value_leaf(s->last);
         if (is_last) s->last_unused = false;
         v = express(s, st->value);
         last_replaced(s);
@@ -46,8 +47,10 @@ static void input_run(Scope *s, const Statement *st)
     }
     const TypeName *t = st->type.count == 1 ? &st->type.at[0] : NULL;
     Type type = TYPE_FLOAT;
-    if (t && !strcmp(t->name, "int")) type = TYPE_INT;
-    else if (t && !strcmp(t->name, "bool")) type = TYPE_BOOL;
+    if (t && !strcmp(t->name, "int"))
+        type = TYPE_INT;
+    else if (t && !strcmp(t->name, "bool"))
+        type = TYPE_BOOL;
     else if (!t || strcmp(t->name, "float")) {
         scope_error(s, t ? t->at : st->at, "the type of an input is float[..], int[..] or bool[..]");
         scope_set(s, st->name, value_poison(), st->at);
@@ -60,8 +63,10 @@ static void input_run(Scope *s, const Statement *st)
         if (x->kind != SUB_EXPR || rank == MAX_RANK) {
             scope_error(s, x->at, "the shape of an input is made of at most %d numbers", MAX_RANK - 1);
             ok = false;
-        } else if (!express_int(s, x->expr, "an axis of an input", 1, 1 << 30, &extent[rank])) ok = false;
-        else rank++;
+        } else if (!express_int(s, x->expr, "an axis of an input", 1, 1 << 30, &extent[rank]))
+            ok = false;
+        else
+            rank++;
     }
     if (scope_find(s, st->name)) {
         scope_error(s, st->at, "%s is defined twice", st->name);
@@ -87,7 +92,8 @@ static void output_run(Scope *s, const Statement *st)
         Statement equation = *st;
         equation.kind = ST_EQUATION;
         equation_run(s, &equation);
-    } else if (!scope_find(s, name)) name_value(s, name, st->target->at);
+    } else if (!scope_find(s, name))
+        name_value(s, name, st->target->at);
     for (int i = 0; i < s->e->outputs.count; i++)
         if (s->e->outputs.at[i].name == name) {
             scope_error(s, st->at, "there are two outputs %s", name);
@@ -101,11 +107,13 @@ static void output_run(Scope *s, const Statement *st)
 static void layer_run(Scope *s, const Statement *st)
 {
     Value v = st->value->kind == EXPR_NAME || st->value->kind == EXPR_CALL || st->value->kind == EXPR_CHOICE
-            ? part_express(s, st->value) : value_none();
+                  ? part_express(s, st->value)
+                  : value_none();
     if (v.kind == VALUE_PART) {
         Part *p = arena_copy(v.part, sizeof *v.part);
         p->shared = NEW(Shared);
-        *p->shared = (Shared){ .name = st->name, .path = path_count(s->e, path_join(s->prefix, st->name)), .at = st->at };
+        *p->shared =
+            (Shared){ .name = st->name, .path = path_count(s->e, path_join(s->prefix, st->name)), .at = st->at };
         v = value_part(p);
     } else if (v.kind != VALUE_POISON) {
         scope_error(s, st->value->at, "layer %s names one layer: layer %s = dense(64)", st->name, st->name);
@@ -127,7 +135,7 @@ static void repeat_run(Scope *s, const Statement *st)
             scope_set(s, st->name, value_int(i), st->at);
         }
         block_run(s, &st->body);
-        if (error_count() != errors) break;      /* the next round would only say the same again */
+        if (error_count() != errors) break; /* the next round would only say the same again */
     }
     s->prefix = prefix;
 }
@@ -139,8 +147,10 @@ static void if_run(Scope *s, const Statement *st)
         s->broken = true;
         return;
     }
-    if (yes) block_run(s, &st->body);
-    else if (st->has_otherwise) block_run(s, &st->otherwise);
+    if (yes)
+        block_run(s, &st->body);
+    else if (st->has_otherwise)
+        block_run(s, &st->otherwise);
 }
 
 static void const_run(Scope *s, const Statement *st)
@@ -164,7 +174,8 @@ static void require_run(Scope *s, const Statement *st)
         scope_error(s, st->at, "%s", text);
         return;
     }
-    scope_error(caller, s->call_at, "%s: %s", s->definition->name ? s->definition->name : def_kind_name[s->definition->kind], text);
+    scope_error(caller, s->call_at, "%s: %s",
+                s->definition->name ? s->definition->name : def_kind_name[s->definition->kind], text);
     note_at(st->at, "required here");
 }
 
@@ -174,7 +185,7 @@ static void derivative_run(Scope *s, const Statement *st)
     Value y = name_value(s, st->name, st->at), x = name_value(s, st->other, st->at);
     Value d = express(s, st->value);
     if (y.kind == VALUE_POISON || x.kind == VALUE_POISON || d.kind == VALUE_POISON) return;
-    if (!value_is_run_time(y) || !value_is_run_time(x)) return;  /* computed at compile time: nothing to differentiate */
+    if (!value_is_run_time(y) || !value_is_run_time(x)) return; /* computed at compile time: nothing to differentiate */
     const Whole *w = y.kind == VALUE_TENSOR ? y.whole : NULL;
     const Node *read = w ? w->node : y.node;
     if (read->op != OP_READ || read->tensor->role != ROLE_TEMP) {
@@ -197,7 +208,8 @@ static void derivative_run(Scope *s, const Statement *st)
         bool same = w && q->rank <= w->rank;
         for (int k = 0; same && k < q->rank; k++) same = q->axis[k]->extent == w->axis[w->rank - q->rank + k]->extent;
         if (!same) {
-            scope_error(s, st->at, "a derivative is of an elementwise equation: %s and %s differ in shape", st->name, i ? "its derivative" : st->other);
+            scope_error(s, st->at, "a derivative is of an elementwise equation: %s and %s differ in shape", st->name,
+                        i ? "its derivative" : st->other);
             return;
         }
         node[i] = whole_at(q, w->axis + (w->rank - q->rank));
@@ -212,18 +224,20 @@ static void statement_run(Scope *s, const Statement *st)
     s->e->at = st->at;
     Value before = s->last;
     switch (st->kind) {
-    case ST_INPUT:      input_run(s, st); break;
-    case ST_OUTPUT:     output_run(s, st); break;
-    case ST_LAYER:      layer_run(s, st); break;
-    case ST_PARAM: case ST_STATE: holder_run(s, st); break;
-    case ST_TOTAL: case ST_UPDATE: equation_run(s, st); break;
-    case ST_CONST:      const_run(s, st); break;
-    case ST_PENALTY:    penalty_add(s, express(s, st->value), st->at); break;
-    case ST_REQUIRE:    require_run(s, st); break;
+    case ST_INPUT: input_run(s, st); break;
+    case ST_OUTPUT: output_run(s, st); break;
+    case ST_LAYER: layer_run(s, st); break;
+    case ST_PARAM:
+    case ST_STATE: holder_run(s, st); break;
+    case ST_TOTAL:
+    case ST_UPDATE: equation_run(s, st); break;
+    case ST_CONST: const_run(s, st); break;
+    case ST_PENALTY: penalty_add(s, express(s, st->value), st->at); break;
+    case ST_REQUIRE: require_run(s, st); break;
     case ST_DERIVATIVE: derivative_run(s, st); break;
-    case ST_REPEAT:     repeat_run(s, st); break;
-    case ST_IF:         if_run(s, st); break;
-    case ST_SCAN:       scan_run(s, st); break;
+    case ST_REPEAT: repeat_run(s, st); break;
+    case ST_IF: if_run(s, st); break;
+    case ST_SCAN: scan_run(s, st); break;
     case ST_EQUATION:
         equation_run(s, st);
         if (s->last_unused) {
@@ -233,7 +247,7 @@ static void statement_run(Scope *s, const Statement *st)
             s->last = now;
         }
         break;
-    case ST_FLOW:       flow_run(s, st); break;
+    case ST_FLOW: flow_run(s, st); break;
     }
 }
 
@@ -241,7 +255,7 @@ void block_run(Scope *s, const Block *b)
 {
     for (int i = 0; i < b->count && !s->e->too_large; i++) {
         statement_run(s, b->at[i]);
-        if (s->broken && s->definition && b->at[i]->kind == ST_REQUIRE) return;     /* what follows relies on it */
+        if (s->broken && s->definition && b->at[i]->kind == ST_REQUIRE) return; /* what follows relies on it */
     }
 }
 
@@ -253,7 +267,10 @@ static bool subs_mention(Scope *s, const SubList *subs, const char *name)
     for (int i = 0; i < subs->count; i++) {
         const Sub *x = &subs->at[i];
         SubList parts = { .at = x->part, .count = x->fused };
-        if (x->fused ? subs_mention(s, &parts, name) : x->name ? x->index && x->name == name : mentions(s, x->expr, name)) return true;
+        if (x->fused  ? subs_mention(s, &parts, name)
+            : x->name ? x->index && x->name == name
+                      : mentions(s, x->expr, name))
+            return true;
     }
     return false;
 }
@@ -262,7 +279,7 @@ static bool subs_mention(Scope *s, const SubList *subs, const char *name)
 static bool mentions(Scope *s, const Expr *e, const char *name)
 {
     if (!e) return false;
-    SubList subs = {0};
+    SubList subs = { 0 };
     switch (e->kind) {
     case EXPR_NAME: return e->name == name;
     case EXPR_READ: return subs_expand(s, &e->subs, -1, true, &subs) && subs_mention(s, &subs, name);
@@ -272,15 +289,18 @@ static bool mentions(Scope *s, const Expr *e, const char *name)
     default: break;
     }
     if (mentions(s, e->cond, name) || mentions(s, e->left, name) || mentions(s, e->right, name)) return true;
-    for (int i = 0; i < e->args.count; i++) if (mentions(s, e->args.at[i].value, name)) return true;
-    for (int i = 0; i < e->items.count; i++) if (mentions(s, e->items.at[i], name)) return true;
+    for (int i = 0; i < e->args.count; i++)
+        if (mentions(s, e->args.at[i].value, name)) return true;
+    for (int i = 0; i < e->items.count; i++)
+        if (mentions(s, e->items.at[i], name)) return true;
     return false;
 }
 
 static bool short_axis(Scope *s, Left *l, const Expr *e, const char *name)
 {
     const AxisRange *r = range_find(s, name);
-    for (int k = 0; k < l->rank; k++) if (l->name[k] == name) return true;
+    for (int k = 0; k < l->rank; k++)
+        if (l->name[k] == name) return true;
     if (!r || !mentions(s, e, name)) return true;
     if (l->rank == MAX_RANK) return false;
     int k = l->rank++;
@@ -317,7 +337,7 @@ static void short_run(Scope *s)
         s->last = value_poison();
         return;
     }
-    Left l = {0};
+    Left l = { 0 };
     if (d->kind != KIND_INIT) short_axes(s, &l, e);
     if (!l.rank) {
         s->last = flow_is_piped(s, e) ? flow_express(s, e, s->last) : express(s, e);
@@ -344,6 +364,7 @@ void body_run(Scope *s)
         for (int i = 0; i < s->entries.count; i++)
             if (s->entries.at[i].pieces && !s->entries.at[i].pieces->closed) pieces_close(s, &s->entries.at[i]);
         if (s->broken && d->kind != KIND_OPTIMIZER) s->last = value_poison();
-    } else short_run(s);
+    } else
+        short_run(s);
     s->e->at = at;
 }

@@ -29,7 +29,8 @@ static void definition_add(Symbols *s, Definition *d, bool from_library)
         if (before && before->from_library == from_library) {
             error_at(d->at, "there is a second `every %s`", def_kind_name[d->kind]);
             note_at(before->at, "the first one");
-        } else s->every[d->kind] = d;
+        } else
+            s->every[d->kind] = d;
         return;
     }
     for (int i = 0; i < s->definitions.count; i++) {
@@ -62,14 +63,17 @@ void symbols_add(Symbols *s, File *file, bool from_library)
     for (int i = 0; i < file->count; i++) {
         Item *item = file->at[i];
         switch (item->kind) {
-        case ITEM_CONST:      constants_check(s, item); PUSH(s->constants, item); break;
-        case ITEM_DATA:       PUSH(s->data, item); break;
-        case ITEM_TRAIN:      PUSH(s->train, item); break;
-        case ITEM_MODEL:      PUSH(s->models, item); break;
+        case ITEM_CONST:
+            constants_check(s, item);
+            PUSH(s->constants, item);
+            break;
+        case ITEM_DATA: PUSH(s->data, item); break;
+        case ITEM_TRAIN: PUSH(s->train, item); break;
+        case ITEM_MODEL: PUSH(s->models, item); break;
         case ITEM_DEFINITION: definition_add(s, item->definition, from_library); break;
-        case ITEM_REWRITE:    PUSH(s->rewrites, item); break;
-        case ITEM_EXAMPLE:    PUSH(s->examples, item); break;
-        case ITEM_IMPORT:     break;
+        case ITEM_REWRITE: PUSH(s->rewrites, item); break;
+        case ITEM_EXAMPLE: PUSH(s->examples, item); break;
+        case ITEM_IMPORT: break;
         }
     }
 }
@@ -88,15 +92,17 @@ void symbols_add_library(Symbols *s)
 /* ./a/b.dln and a/./b.dln are one file: drops "./" and "x/..". */
 static const char *path_normal(const char *path)
 {
-    LIST(const char *) parts = {0};
+    LIST(const char *) parts = { 0 };
     for (const char *p = path; *p;) {
         size_t n = strcspn(p, "/");
         const char *part = intern_n(p, n);
-        if (!strcmp(part, "..") && parts.count && strcmp(parts.at[parts.count - 1], "..")) parts.count--;
-        else if (n && strcmp(part, ".")) PUSH(parts, part);
+        if (!strcmp(part, "..") && parts.count && strcmp(parts.at[parts.count - 1], ".."))
+            parts.count--;
+        else if (n && strcmp(part, "."))
+            PUSH(parts, part);
         p += n + (p[n] == '/');
     }
-    Text t = {0};
+    Text t = { 0 };
     if (*path == '/') text_add(&t, "/");
     for (int i = 0; i < parts.count; i++) {
         if (i) text_add(&t, "/");

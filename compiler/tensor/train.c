@@ -23,8 +23,10 @@ static void setting_fix(Model *m, Tensor *t)
 
 static bool setting_named(const Model *m, const char *name)
 {
-    for (int i = 0; i < m->settings.count; i++) if (m->settings.at[i]->name == name) return true;
-    for (int i = 0; i < m->fixed_settings.count; i++) if (m->fixed_settings.at[i]->name == name) return true;
+    for (int i = 0; i < m->settings.count; i++)
+        if (m->settings.at[i]->name == name) return true;
+    for (int i = 0; i < m->fixed_settings.count; i++)
+        if (m->fixed_settings.at[i]->name == name) return true;
     return false;
 }
 
@@ -33,7 +35,8 @@ static const char *setting_key(const Scope *s, const char *name)
 {
     const char *key = name;
     for (; s; s = s->caller)
-        if (s->definition) key = path_join(s->definition->name ? s->definition->name : def_kind_name[s->definition->kind], key);
+        if (s->definition)
+            key = path_join(s->definition->name ? s->definition->name : def_kind_name[s->definition->kind], key);
     return key;
 }
 
@@ -66,7 +69,11 @@ static const Node *produced_by(const Program *p, const Tensor *t)
     return NULL;
 }
 
-typedef struct Folding { Elaboration *e; bool ok; LIST(Tensor *) settings; } Folding;
+typedef struct Folding {
+    Elaboration *e;
+    bool ok;
+    LIST(Tensor *) settings;
+} Folding;
 
 static const Node *fold_node(const Node *e, void *data)
 {
@@ -77,7 +84,8 @@ static const Node *fold_node(const Node *e, void *data)
         PUSH(f->settings, e->tensor);
         return node_float(e->tensor->data[0]);
     }
-    const Node *value = e->tensor->role == ROLE_TEMP && e->tensor->rank == 0 ? produced_by(f->e->program, e->tensor) : NULL;
+    const Node *value =
+        e->tensor->role == ROLE_TEMP && e->tensor->rank == 0 ? produced_by(f->e->program, e->tensor) : NULL;
     if (value) return node_walk(value, fold_node, f);
     f->ok = false;
     return e;
@@ -112,12 +120,14 @@ static Value own_default(Scope *s, const Definition *d, const Part *inner, const
 static NamedValues every_arguments(Scope *s, const Definition *every, const Part *p, Part *inner)
 {
     const Definition *d = p->definition;
-    NamedValues outer = {0};
+    NamedValues outer = { 0 };
     *inner = (Part){ .definition = d, .function = OP_OPERATIONS, .at = p->at };
     for (int i = 0; i < p->args.count; i++) {
         const NamedValue *a = &p->args.at[i];
-        if (param_find(d, a->name) >= 0) named_set(&inner->args, *a);
-        else named_set(&outer, *a);
+        if (param_find(d, a->name) >= 0)
+            named_set(&inner->args, *a);
+        else
+            named_set(&outer, *a);
     }
     Scope *own = scope_new(s->e, d, s, p->at, "");
     for (int k = 2; k < every->params.count; k++) {
@@ -146,9 +156,11 @@ static Value schedule_run(Scope *s, const Part *p, const char *name)
     const Node *steps = node_read(clock_named(e, "steps", TYPE_INT), NULL);
     Part *inner = NEW(Part);
     const Definition *d = every ? every : p->definition;
-    NamedValues args = {0};
-    if (every) args = every_arguments(top, every, p, inner);
-    else for (int i = 0; i < p->args.count; i++) named_set(&args, p->args.at[i]);
+    NamedValues args = { 0 };
+    if (every)
+        args = every_arguments(top, every, p, inner);
+    else
+        for (int i = 0; i < p->args.count; i++) named_set(&args, p->args.at[i]);
     if (d->params.count < 2) {
         scope_error(s, p->at, "a schedule takes t and steps first");
         return value_poison();
@@ -185,7 +197,7 @@ Value setting_value(Scope *s, const Param *p, Value v)
     if (!param_admits(p, "float") || !s->e->in_optimizer) return v;
     const Entry *inner = s->definition->every && p->fallback ? scope_find(s, intern("inner")) : NULL;
     bool shadowed = inner && inner->value.kind == VALUE_PART && param_find(inner->value.part->definition, p->name) >= 0;
-    if (shadowed) return v;                      /* the definition's own, of the same name, is the setting */
+    if (shadowed) return v; /* the definition's own, of the same name, is the setting */
     const char *key = setting_key(s, p->name);
     if (v.kind == VALUE_PART) return schedule_value(s, key, v.part, p->name);
     if (v.kind == VALUE_NUMBER && v.type != TYPE_BOOL) return setting_new(s, key, p, v.number);
@@ -240,13 +252,17 @@ void elaborate_optimizer(Elaboration *e, const Expr *flow, Tensor *w, Tensor *gr
     if (v.kind == VALUE_PART && v.part->definition && v.part->definition->kind == KIND_OPTIMIZER) {
         Part *inner = NEW(Part);
         const Definition *d = every ? every : v.part->definition;
-        NamedValues args = {0};
-        if (every) args = every_arguments(s, every, v.part, inner);
-        else for (int i = 0; i < v.part->args.count; i++) named_set(&args, v.part->args.at[i]);
-        named_set(&args, (NamedValue){ .name = d->params.at[0].name, .value = value_tensor(w), .at = flow->at, .holder = w });
+        NamedValues args = { 0 };
+        if (every)
+            args = every_arguments(s, every, v.part, inner);
+        else
+            for (int i = 0; i < v.part->args.count; i++) named_set(&args, v.part->args.at[i]);
+        named_set(&args,
+                  (NamedValue){ .name = d->params.at[0].name, .value = value_tensor(w), .at = flow->at, .holder = w });
         named_set(&args, (NamedValue){ .name = d->params.at[1].name, .value = value_tensor(gradient), .at = flow->at });
         call_plain(s, d, &args, NULL, flow->at);
-    } else if (v.kind != VALUE_POISON) scope_error(s, flow->at, "expected an optimizer, this is %s", value_kind_text(v));
+    } else if (v.kind != VALUE_POISON)
+        scope_error(s, flow->at, "expected an optimizer, this is %s", value_kind_text(v));
     e->in_optimizer = false;
     e->variable = NULL;
     e->layer = "";
@@ -263,11 +279,19 @@ static const Node *sum_of(const Node *const *part, int count)
 static const Node *fixed_node(const Node *e, void *data)
 {
     const Model *m = data;
-    return e->op == OP_READ && e->tensor->role == ROLE_SETTING && is_fixed(m, e->tensor) ? node_float(e->tensor->data[0]) : e;
+    return e->op == OP_READ && e->tensor->role == ROLE_SETTING && is_fixed(m, e->tensor)
+               ? node_float(e->tensor->data[0])
+               : e;
 }
 
 /* The sums over all variables come last, but are read before: each equation after those that it reads. */
-typedef struct Order { Program *p; int begin, count; Equation **at; PointerMap place; bool *done; } Order;
+typedef struct Order {
+    Program *p;
+    int begin, count;
+    Equation **at;
+    PointerMap place;
+    bool *done;
+} Order;
 static void order_equation(Order *o, int i);
 
 static void order_read(const Node *e, void *data)

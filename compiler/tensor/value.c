@@ -70,12 +70,14 @@ const Node *value_to_node(Value v)
 {
     if (v.kind == VALUE_NODE) return v.node;
     if (v.kind != VALUE_NUMBER) bug("value_to_node: kind %d", v.kind);
-    return v.type == TYPE_FLOAT ? node_float(v.number) : v.type == TYPE_BOOL ? node_bool(v.number != 0) : node_int((int)v.number);
+    return v.type == TYPE_FLOAT  ? node_float(v.number)
+           : v.type == TYPE_BOOL ? node_bool(v.number != 0)
+                                 : node_int((int)v.number);
 }
 
 const Node *whole_at(const Whole *w, const Index *const *axis)
 {
-    Substitution s = {0};
+    Substitution s = { 0 };
     for (int k = 0; k < w->rank; k++)
         if (w->axis[k] != axis[k]) substitution_set(&s, w->axis[k], sum_index(axis[k]));
     return s.count ? node_substitute(w->node, &s) : w->node;
@@ -84,12 +86,14 @@ const Node *whole_at(const Whole *w, const Index *const *axis)
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 const char *shape_text(int rank, const Index *const *axis)
 {
-    Text t = {0};
+    Text t = { 0 };
     text_add(&t, "[");
     for (int k = 0; k < rank; k++) {
         if (k) text_add(&t, ", ");
-        if (axis[k]->batch) text_add(&t, "batch");
-        else text_addf(&t, "%d", axis[k]->extent);
+        if (axis[k]->batch)
+            text_add(&t, "batch");
+        else
+            text_addf(&t, "%d", axis[k]->extent);
     }
     text_add(&t, "]");
     return text_string(&t);
@@ -97,12 +101,14 @@ const char *shape_text(int rank, const Index *const *axis)
 
 const char *tensor_shape_text(const Tensor *x)
 {
-    Text t = {0};
+    Text t = { 0 };
     text_add(&t, "[");
     for (int k = 0; k < x->rank; k++) {
         if (k) text_add(&t, ", ");
-        if (k == 0 && x->batch) text_add(&t, "batch");
-        else text_addf(&t, "%d", x->extent[k]);
+        if (k == 0 && x->batch)
+            text_add(&t, "batch");
+        else
+            text_addf(&t, "%d", x->extent[k]);
     }
     text_add(&t, "]");
     return text_string(&t);
@@ -111,15 +117,17 @@ const char *tensor_shape_text(const Tensor *x)
 const char *value_text(Value v)
 {
     switch (v.kind) {
-    case VALUE_NONE:   return "none";
+    case VALUE_NONE: return "none";
     case VALUE_NUMBER: return v.type == TYPE_BOOL ? (v.number != 0 ? "true" : "false") : format("%.9g", v.number);
-    case VALUE_STRING: case VALUE_WORD: case VALUE_FIELD: return v.text;
-    case VALUE_PART:   return v.part->definition ? v.part->definition->name : op_info[v.part->function].text;
+    case VALUE_STRING:
+    case VALUE_WORD:
+    case VALUE_FIELD: return v.text;
+    case VALUE_PART: return v.part->definition ? v.part->definition->name : op_info[v.part->function].text;
     case VALUE_TENSOR: return format("a tensor %s", shape_text(v.whole->rank, v.whole->axis));
-    case VALUE_NODE:   return "a number known at run time";
+    case VALUE_NODE: return "a number known at run time";
     case VALUE_POISON: return "?";
     case VALUE_LIST: {
-        Text t = {0};
+        Text t = { 0 };
         text_add(&t, "[");
         for (int i = 0; i < v.list->count; i++) {
             if (i) text_add(&t, ", ");
@@ -137,15 +145,21 @@ const char *value_kind_text(Value v)
     switch (v.kind) {
     case VALUE_NUMBER: return format("%s", value_text(v));
     case VALUE_STRING: return format("the string \"%s\"", v.text);
-    case VALUE_WORD:   return format("the word %s", v.text);
-    case VALUE_LIST:   return format("the list %s", value_text(v));
-    case VALUE_PART:   return format("%s %s", v.part->definition ? def_kind_name[v.part->definition->kind] : "the function", value_text(v));
-    case VALUE_FIELD:  return format("the data field %s", v.text);
+    case VALUE_WORD: return format("the word %s", v.text);
+    case VALUE_LIST: return format("the list %s", value_text(v));
+    case VALUE_PART:
+        return format("%s %s", v.part->definition ? def_kind_name[v.part->definition->kind] : "the function",
+                      value_text(v));
+    case VALUE_FIELD: return format("the data field %s", v.text);
     case VALUE_TENSOR: {
         Type t = v.whole->node->type;
-        return format("%s tensor %s", t == TYPE_INT ? "an int" : t == TYPE_BOOL ? "a bool" : "a float", shape_text(v.whole->rank, v.whole->axis));
+        return format("%s tensor %s",
+                      t == TYPE_INT    ? "an int"
+                      : t == TYPE_BOOL ? "a bool"
+                                       : "a float",
+                      shape_text(v.whole->rank, v.whole->axis));
     }
-    default:           return value_text(v);
+    default: return value_text(v);
     }
 }
 
@@ -174,7 +188,8 @@ static Value numbers_binary(Scope *s, Op op, Value a, Value b, Place at)
     case OP_MAX: return value_number(x > y ? x : y, type);
     case OP_MIN: return value_number(x < y ? x : y, type);
     case OP_POW: return number_checked(s, power(x, y), ints && y >= 0 ? TYPE_INT : TYPE_FLOAT, at);
-    case OP_FLOOR_DIV: case OP_MOD:
+    case OP_FLOOR_DIV:
+    case OP_MOD:
         if (ints && y == 0) {
             scope_error(s, at, "division by 0");
             return value_poison();
@@ -197,14 +212,14 @@ static Value number_unary(Scope *s, Op op, Value a, Place at)
     double x = a.number;
     Type same = a.type == TYPE_INT ? TYPE_INT : TYPE_FLOAT;
     switch (op) {
-    case OP_NEG:      return number_checked(s, -x, same, at);
-    case OP_NOT:      return value_bool(x == 0);
+    case OP_NEG: return number_checked(s, -x, same, at);
+    case OP_NOT: return value_bool(x == 0);
     case OP_TO_FLOAT: return value_float(x);
-    case OP_TO_INT:   return number_checked(s, trunc(x), TYPE_INT, at);
-    case OP_STOP:     return a;
-    case OP_ABS:      return number_checked(s, fabs(x), same, at);
-    case OP_SIGN:     return value_number((x > 0) - (x < 0), same);
-    default:          return value_node(node1(op, node_float(x)));
+    case OP_TO_INT: return number_checked(s, trunc(x), TYPE_INT, at);
+    case OP_STOP: return a;
+    case OP_ABS: return number_checked(s, fabs(x), same, at);
+    case OP_SIGN: return value_number((x > 0) - (x < 0), same);
+    default: return value_node(node1(op, node_float(x)));
     }
 }
 
@@ -230,8 +245,10 @@ static bool list_numbers(const ValueList *l, int depth, int *extent, int *rank, 
 static double *list_copy(const ValueList *l, double *to)
 {
     for (int i = 0; i < l->count; i++) {
-        if (l->at[i].kind == VALUE_LIST) to = list_copy(l->at[i].list, to);
-        else *to++ = l->at[i].number;
+        if (l->at[i].kind == VALUE_LIST)
+            to = list_copy(l->at[i].list, to);
+        else
+            *to++ = l->at[i].number;
     }
     return to;
 }
@@ -287,7 +304,7 @@ static Value lift(Scope *s, Op op, NodeOf *f, const Value *arg, int count, Place
         }
         if (a[i].kind == VALUE_TENSOR && (!big || a[i].whole->rank > big->rank)) big = a[i].whole;
     }
-    const Node *node[3] = {0};
+    const Node *node[3] = { 0 };
     if (!big) {
         for (int i = 0; i < count; i++) node[i] = value_to_node(a[i]);
         return value_node(f(op, node));
@@ -303,7 +320,11 @@ static Value lift(Scope *s, Op op, NodeOf *f, const Value *arg, int count, Place
 
 static const Node *node_of_1(Op op, const Node *const *a) { return node1(op, a[0]); }
 static const Node *node_of_2(Op op, const Node *const *a) { return node2(op, a[0], a[1]); }
-static const Node *node_of_select(Op op, const Node *const *a) { (void)op; return node_select(a[0], a[1], a[2]); }
+static const Node *node_of_select(Op op, const Node *const *a)
+{
+    (void)op;
+    return node_select(a[0], a[1], a[2]);
+}
 
 static Value list_map(Scope *s, Op op, Value a, Value b, bool two, Place at)
 {
@@ -340,7 +361,8 @@ static bool plain_equal(Value a, Value b)
 Value value_binary(Scope *s, Op op, Value a, Value b, Place at)
 {
     if (a.kind == VALUE_POISON || b.kind == VALUE_POISON) return value_poison();
-    if ((op == OP_EQ || op == OP_NE) && (is_plain(a) || is_plain(b))) return value_bool(plain_equal(a, b) == (op == OP_EQ));
+    if ((op == OP_EQ || op == OP_NE) && (is_plain(a) || is_plain(b)))
+        return value_bool(plain_equal(a, b) == (op == OP_EQ));
     if (a.kind == VALUE_NUMBER && b.kind == VALUE_NUMBER) return numbers_binary(s, op, a, b, at);
     bool lists = a.kind == VALUE_LIST || b.kind == VALUE_LIST;
     if (lists && !value_is_run_time(a) && !value_is_run_time(b)) return list_map(s, op, a, b, true, at);
@@ -368,7 +390,9 @@ Value value_const(Scope *s, Value v, Place at, const char *what)
     double number;
     if (v.kind == VALUE_NODE && settings_fold(s->e, v.node, &number)) return value_number(number, v.node->type);
     if (v.kind == VALUE_NODE && uses_batch(v.node)) {
-        scope_error(s, at, "%s must be known when dlnc runs, but the number of samples in a batch is known only at run time", what);
+        scope_error(s, at,
+                    "%s must be known when dlnc runs, but the number of samples in a batch is known only at run time",
+                    what);
         return value_poison();
     }
     if (value_is_run_time(v)) {
