@@ -16,7 +16,7 @@
 #endif
 
 INLINE vec dln_sign(vec x) { return pick((x > 0) | (x < 0), with_sign(splat(R(1)), x), x); }
-INLINE vec dln_pow(vec x, vec y) {               /* through double: half a unit in the last place */
+FUNCTION vec dln_pow(vec x, vec y) {               /* through double: half a unit in the last place */
     vec r = splat(R(0));
     EACH_LANE(r, l) = (real)wide_pow((double)LANE(x, l), (double)LANE(y, l));
     return r;
@@ -90,7 +90,13 @@ INLINE vec dln_erf(vec x) {                      /* <= 2 ulp; from 1 on by 1 - e
     const vec big = 1.0f - dln_exp(fused(fused(tail, b, splat(-1.12958026f)), b, splat(0.000188468155f)));
     return with_sign(pick(a < 1.0f, fused(a, small, a), big), x);
 }
-/* sin of x + turn pi/2: by quarter turns; large angles one by one in double */
+/* y, but sin or cos of x in double in the lanes of large angles */
+FUNCTION vec large_angles(vec y, vec x, mask large, uint32_t turn) {
+    vec one_by_one = y;
+    EACH_LANE(one_by_one, l) = (real)(turn ? wide_cos((double)LANE(x, l)) : wide_sin((double)LANE(x, l)));
+    return pick(large, one_by_one, y);
+}
+/* sin of x + turn pi/2, by quarter turns */
 INLINE vec sin_turned(vec x, uint32_t turn) {
     const vec shifted = fused(x, splat(0.636619772f), splat(12582912.0f)), k = shifted - 12582912.0f;
     const vec r = fused(k, splat(1.7151245e-15f), fused(k, splat(4.37113883e-8f), fused(k, splat(-1.57079637f), x)));
@@ -102,12 +108,7 @@ INLINE vec sin_turned(vec x, uint32_t turn) {
     vec y = pick((q & 1u) != 0, c, s);
     y = of_bits(bits_of(y) ^ ((q & 2u) << 30));
     const mask large = none(magnitude(x) < 65536.0f);
-    if (any(large)) {
-        vec one_by_one = y;
-        EACH_LANE(one_by_one, l) = (real)(turn ? wide_cos((double)LANE(x, l)) : wide_sin((double)LANE(x, l)));
-        y = pick(large, one_by_one, y);
-    }
-    return y;
+    return any(large) ? large_angles(y, x, large, turn) : y;
 }
 INLINE vec dln_sin(vec x) { return sin_turned(x, 0); }                   /* <= 2 ulp */
 INLINE vec dln_cos(vec x) { return sin_turned(x, 1); }
@@ -127,10 +128,10 @@ INLINE vec dln_probit(vec p) {                   /* the shorter rational functio
 }
 #endif
 
-#define ONE(name) INLINE real dln_##name##1(real x) { return lane(dln_##name(splat(x)), 0); }
+#define ONE(name) FUNCTION real dln_##name##1(real x) { return lane(dln_##name(splat(x)), 0); }
 ONE(exp) ONE(log) ONE(log1p) ONE(expm1) ONE(tanh) ONE(erf) ONE(sin) ONE(cos) ONE(probit) ONE(sign)
 #undef ONE
-INLINE real dln_pow1(real x, real y) { return (real)wide_pow((double)x, (double)y); }
+FUNCTION real dln_pow1(real x, real y) { return (real)wide_pow((double)x, (double)y); }
 INLINE real dln_floor1(real x)       { return lane(floors(splat(x)), 0); }
 INLINE real dln_abs1(real x)         { return lane(magnitude(splat(x)), 0); }
 #endif
