@@ -9,8 +9,13 @@
 enum { MOST_CODE = 0x10FFFF };
 
 /* The next code point of UTF-8 text and its length; -1: not UTF-8 (overlong, surrogate, cut). */
-static int32_t code_next(const unsigned char *c, const unsigned char *end, int *length) {
-    int more = *c < 0x80 ? 0 : *c >= 0xC2 && *c < 0xE0 ? 1 : *c >= 0xE0 && *c < 0xF0 ? 2 : *c >= 0xF0 && *c < 0xF5 ? 3 : -1;
+static int32_t code_next(const unsigned char *c, const unsigned char *end, int *length)
+{
+    int more = *c < 0x80                 ? 0
+               : *c >= 0xC2 && *c < 0xE0 ? 1
+               : *c >= 0xE0 && *c < 0xF0 ? 2
+               : *c >= 0xF0 && *c < 0xF5 ? 3
+                                         : -1;
     static const int32_t least[] = { 0, 0x80, 0x800, 0x10000 };
     if (more < 0 || end - c <= more) return -1;
     int32_t code = more == 0 ? *c : *c & (0x3F >> more);
@@ -26,7 +31,8 @@ static int32_t code_next(const unsigned char *c, const unsigned char *end, int *
 static int name_order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* Adds all characters of the text, sorted; requires an empty alphabet. count: characters in the text. */
-static bool alphabet_learn(const Bytes *text, const char *file, Names *alphabet, Problem *p) {
+static bool alphabet_learn(const Bytes *text, const char *file, Names *alphabet, Problem *p)
+{
     Names seen = { 0 };
     bool good = true;
     unsigned char *known = memory_new(MOST_CODE / 8 + 1, 1, p);
@@ -48,37 +54,48 @@ static bool alphabet_learn(const Bytes *text, const char *file, Names *alphabet,
     return good;
 }
 
-static bool ids_write(const Bytes *text, const char *file, const Names *alphabet, bool small, void *ids, size_t *count, Problem *p) {
+static bool ids_write(const Bytes *text, const char *file, const Names *alphabet, bool small, void *ids, size_t *count,
+                      Problem *p)
+{
     const unsigned char *c = text->at, *end = c + text->count;
     size_t n = 0;
     for (int length = 0; c < end; c += length, n++) {
         int32_t code = code_next(c, end, &length);
         int id = code > 0 ? names_find(alphabet, (const char *)c, (size_t)length) : -1;
-        if (code <= 0) return problem_set(p, EXIT_INPUT, "%s: byte %zu is not UTF-8 text", file, (size_t)(c - text->at));
+        if (code <= 0)
+            return problem_set(p, EXIT_INPUT, "%s: byte %zu is not UTF-8 text", file, (size_t)(c - text->at));
         if (id < 0)
-            return problem_set(p, EXIT_INPUT, "%s: byte %zu: the character '%.*s' is not among the %d that the model learned",
-                               file, (size_t)(c - text->at), length, (const char *)c, alphabet->count);
-        if (small) ((uint8_t *)ids)[n] = (uint8_t)id;
-        else ((int32_t *)ids)[n] = id;
+            return problem_set(p, EXIT_INPUT,
+                               "%s: byte %zu: the character '%.*s' is not among the %d that the model learned", file,
+                               (size_t)(c - text->at), length, (const char *)c, alphabet->count);
+        if (small)
+            ((uint8_t *)ids)[n] = (uint8_t)id;
+        else
+            ((int32_t *)ids)[n] = id;
     }
     *count = n;
     return true;
 }
 
 /* Makes the table of the `count` characters at ids. The first column owns `owned`. */
-static bool windows_make(Table *t, const char *file, CellType type, const void *ids, void *owned, size_t count, int context,
-                         const Names *alphabet, Problem *p) {
+static bool windows_make(Table *t, const char *file, CellType type, const void *ids, void *owned, size_t count,
+                         int context, const Names *alphabet, Problem *p)
+{
     static const char *const field[] = { "tokens", "next" };
     if (count <= (size_t)context) {
         free(owned);
-        return problem_set(p, EXIT_INPUT, "%s: %zu characters are too few for a sample of %d and the one after it", file, count, context);
+        return problem_set(p, EXIT_INPUT, "%s: %zu characters are too few for a sample of %d and the one after it",
+                           file, count, context);
     }
     t->rows = (count - 1) / (size_t)context;
     t->slide = (size_t)context;
     t->room = count - 1 - (size_t)context;
     for (int i = 0; i < 2; i++) {
         Column *c = table_add(t, field[i], file, p);
-        if (!c) { if (!i) free(owned); return false; }
+        if (!c) {
+            if (!i) free(owned);
+            return false;
+        }
         c->type = type;
         c->rank = 1;
         c->extent[0] = context;
@@ -91,7 +108,8 @@ static bool windows_make(Table *t, const char *file, CellType type, const void *
     return true;
 }
 
-bool chars_read(const Bytes *text, const char *file, int context, Names *alphabet, Table *t, Problem *p) {
+bool chars_read(const Bytes *text, const char *file, int context, Names *alphabet, Table *t, Problem *p)
+{
     size_t count = 0;
     if (context < 1) return problem_set(p, EXIT_INPUT, "text: context = %d; expected 1 or more", context);
     if (!text->count) return problem_set(p, EXIT_INPUT, "%s: is empty", file);
@@ -99,11 +117,15 @@ bool chars_read(const Bytes *text, const char *file, int context, Names *alphabe
     bool small = alphabet->count <= 256;
     void *ids = memory_new(text->count, small ? 1 : 4, p);
     if (!ids) return false;
-    if (!ids_write(text, file, alphabet, small, ids, &count, p)) { free(ids); return false; }
+    if (!ids_write(text, file, alphabet, small, ids, &count, p)) {
+        free(ids);
+        return false;
+    }
     return windows_make(t, file, small ? CELL_U8 : CELL_I32, ids, ids, count, context, alphabet, p);
 }
 
-bool chars_split(const Table *all, double from, double to, Table *part, Problem *p) {
+bool chars_split(const Table *all, double from, double to, Table *part, Problem *p)
+{
     const Column *c = &all->column[0];
     size_t count = all->room + 1 + c->elements;
     size_t begin = (size_t)((double)count * from), end = to >= 1 ? count : (size_t)((double)count * to);

@@ -6,12 +6,15 @@
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE, RECORD = 1 + IMAGE };
 
-bool cifar_read(const char *path, Table *t, Problem *p) {
+bool cifar_read(const char *path, Table *t, Problem *p)
+{
     Bytes file;
     if (!file_read(path, (size_t)1 << 34, &file, p)) return false;
     size_t count = file.count / RECORD, rows = (size_t)t->rows + count;
     bool good = count && file.count % RECORD == 0;
-    if (!good) problem_set(p, EXIT_INPUT, "%s: %zu bytes; expected a multiple of %d (a label and 3 x 32 x 32 bytes)", path, file.count, RECORD);
+    if (!good)
+        problem_set(p, EXIT_INPUT, "%s: %zu bytes; expected a multiple of %d (a label and 3 x 32 x 32 bytes)", path,
+                    file.count, RECORD);
     if (good && !t->columns) {
         good = table_add(t, "image", path, p) && table_add(t, "label", path, p);
         if (good) {
@@ -25,8 +28,10 @@ bool cifar_read(const char *path, Table *t, Problem *p) {
     for (int i = 0; good && i < 2; i++) {
         size_t each = i ? 1 : IMAGE, bytes;
         void *grown = size_product(rows, each, &bytes) ? realloc(t->column[i].owned, bytes) : NULL;
-        if (!grown) good = problem_set(p, EXIT_IO, "out of memory (%s)", path);
-        else t->column[i].cells = t->column[i].owned = grown;
+        if (!grown)
+            good = problem_set(p, EXIT_IO, "out of memory (%s)", path);
+        else
+            t->column[i].cells = t->column[i].owned = grown;
     }
     for (size_t r = 0; good && r < count; r++) {
         const unsigned char *from = file.at + r * RECORD;

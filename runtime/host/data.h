@@ -25,7 +25,7 @@ typedef struct Table {
     uint64_t rows;
     int columns;
     Column *column;
-    size_t slide;                                /* text: training moves all samples by less than this many elements .. */
+    size_t slide;                                /* text: training moves all samples by fewer elements than this .. */
     size_t room;                                 /* .. but the begin of none beyond this element */
 } Table;
 Column *table_add(Table *t, const char *name, const char *file, Problem *p);  /* a new column, else empty */
@@ -42,7 +42,7 @@ uint64_t shuffle_below(uint64_t seed, uint64_t stream, uint64_t bound);       /*
 bool idx_read(const char *path, const char *field, Table *t, Problem *p);     /* adds a column; rows must agree */
 bool cifar_read(const char *path, Table *t, Problem *p);                      /* appends samples: image, label */
 bool npy_read(const Bytes *array, const char *file, const char *field, Table *t, Problem *p);    /* adds a column */
-bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, Problem *p);     /* one file of an archive */
+bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, Problem *p);     /* one file of it */
 
 typedef struct CsvSpec {
     int header;                                  /* 1, 0, -1: look */
@@ -57,13 +57,14 @@ typedef struct CsvSpec {
 bool csv_read(Bytes *text, const char *file, const CsvSpec *spec, bool wide, Names *classes, Table *t, Problem *p);
 /* Fields tokens and next: windows of `context` characters, ids by sorted order unless `alphabet` has names already. */
 bool chars_read(const Bytes *text, const char *file, int context, Names *alphabet, Table *t, Problem *p);
-bool chars_split(const Table *all, double from, double to, Table *part, Problem *p);   /* shares the characters of all */
+/* Shares the characters of all. */
+bool chars_split(const Table *all, double from, double to, Table *part, Problem *p);
 
 /* source.c: the data block. */
 typedef struct Part {
     char *name;
     const Table *table;
-    const struct Part *of;                       /* rows are those of this part, in `order`, from `first` on; NULL: the table's */
+    const struct Part *of;                       /* has the rows, here in `order`, from `first` on; NULL: the table's */
     Shuffle order;
     uint64_t first, rows;
     Table *own;

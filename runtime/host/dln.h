@@ -81,7 +81,8 @@ typedef struct dln_model {
     int  (*reset)(void *m);                      /* metrics begin anew */
     int  (*report)(void *m, double *values);     /* of all since reset: the metrics one after another */
     int  (*set_setting)(void *m, int setting, double value);
-    int  (*set_clock)(void *m, int clock, double value);         /* epoch_end is 1 in the first step after an epoch, when loss and val_* are new */
+    /* epoch_end is 1 in the first step after an epoch has ended, when loss and val_* are new */
+    int  (*set_clock)(void *m, int clock, double value);
     int  (*get)(const void *m, int tensor, void *values);
     int  (*put)(void *m, int tensor, const void *values);
     int64_t (*iteration)(const void *m);

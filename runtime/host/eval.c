@@ -4,7 +4,8 @@
 #include <string.h>
 #include "run.h"
 
-bool evaluate_feed(Run *r, Feed *f, double *values, Problem *p) {
+bool evaluate_feed(Run *r, Feed *f, double *values, Problem *p)
+{
     const dln_model *m = r->model;
     const uint64_t batch = (uint64_t)run_batch(r);
     double loss;
@@ -18,43 +19,57 @@ bool evaluate_feed(Run *r, Feed *f, double *values, Problem *p) {
 }
 
 /* The part that eval and predict look at: --on, `validate` of the .dln, else test. */
-const char *part_chosen(const Run *r) {
+const char *part_chosen(const Run *r)
+{
     const dln_value *v = value_find(r->model->train, r->model->train_values, "validate");
     return r->options.part ? r->options.part : v && v->kind == DLN_WORD ? v->text : "test";
 }
 
-static int target_field(const dln_model *m) {
+static int target_field(const dln_model *m)
+{
     int found = -1, targets = 0;
-    for (int i = 0; i < m->fields; i++) if (m->field[i].is_target) { found = i; targets++; }
+    for (int i = 0; i < m->fields; i++)
+        if (m->field[i].is_target) {
+            found = i;
+            targets++;
+        }
     return targets == 1 ? found : -1;
 }
 
-int classes_predicted(const dln_model *m, int *field) {
+int classes_predicted(const dln_model *m, int *field)
+{
     int f = *field = target_field(m);
     if (f < 0 || m->outputs != 1 || m->output[0].rank != 1 || m->field[f].type != DLN_INT) return 0;
-    for (int i = 0; i < m->field[f].rank; i++) if (m->field[f].extent[i] != 1) return 0;
+    for (int i = 0; i < m->field[f].rank; i++)
+        if (m->field[f].extent[i] != 1) return 0;
     int width = m->output[0].extent[0];
     return width == 1 ? 2 : !m->field[f].classes || m->field[f].classes == width ? width : 0;
 }
 
-int class_of(const dln_model *m, const void *output, size_t sample, int width) {
+int class_of(const dln_model *m, const void *output, size_t sample, int width)
+{
     const float *single = output;
     const double *twice = output;
     int best = 0;
-    #define VALUE(k) (m->real_bytes == 8 ? twice[sample * (size_t)width + (size_t)(k)] : (double)single[sample * (size_t)width + (size_t)(k)])
+#define VALUE(k)                                                                                                       \
+    (m->real_bytes == 8 ? twice[sample * (size_t)width + (size_t)(k)]                                                  \
+                        : (double)single[sample * (size_t)width + (size_t)(k)])
     if (width == 1) return VALUE(0) > 0.5;
-    for (int k = 1; k < width; k++) if (VALUE(k) > VALUE(best)) best = k;
-    #undef VALUE
+    for (int k = 1; k < width; k++)
+        if (VALUE(k) > VALUE(best)) best = k;
+#undef VALUE
     return best;
 }
 
-static const char *class_name(const Names *names, int class, char *number, size_t room) {
+static const char *class_name(const Names *names, int class, char *number, size_t room)
+{
     if (names && class < names->count) return names->name[class];
     snprintf(number, room, "%d", class);
     return number;
 }
 
-static void confusion_print(const uint64_t *count, int classes, const Names *names) {
+static void confusion_print(const uint64_t *count, int classes, const Names *names)
+{
     enum { SHOWN = 30 };
     char number[16];
     if (classes <= SHOWN) {
@@ -70,14 +85,20 @@ static void confusion_print(const uint64_t *count, int classes, const Names *nam
     printf("\n%-16s %9s %9s %9s %9s\n", "class", "precision", "recall", "f1", "samples");
     for (int i = 0; i < classes; i++) {
         uint64_t right = count[i * classes + i], taken = 0, there = 0;
-        for (int k = 0; k < classes; k++) { taken += count[k * classes + i]; there += count[i * classes + k]; }
-        double precision = taken ? (double)right / (double)taken : 0, recall = there ? (double)right / (double)there : 0;
+        for (int k = 0; k < classes; k++) {
+            taken += count[k * classes + i];
+            there += count[i * classes + k];
+        }
+        double precision = taken ? (double)right / (double)taken : 0,
+               recall = there ? (double)right / (double)there : 0;
         double f1 = taken + there ? 2 * (double)right / (double)(taken + there) : 0;
-        printf("%-16.16s %9.4f %9.4f %9.4f %9llu\n", class_name(names, i, number, sizeof number), precision, recall, f1, (unsigned long long)there);
+        printf("%-16.16s %9.4f %9.4f %9.4f %9llu\n", class_name(names, i, number, sizeof number), precision, recall, f1,
+               (unsigned long long)there);
     }
 }
 
-static bool confusion_report(Run *r, Feed *f, int classes, int field, Problem *p) {
+static bool confusion_report(Run *r, Feed *f, int classes, int field, Problem *p)
+{
     const dln_model *m = r->model;
     const int width = m->output[0].extent[0];
     const uint64_t batch = (uint64_t)run_batch(r);
@@ -99,7 +120,8 @@ static bool confusion_report(Run *r, Feed *f, int classes, int field, Problem *p
     return good;
 }
 
-int eval_command(Run *r, Problem *p) {
+int eval_command(Run *r, Problem *p)
+{
     const dln_model *m = r->model;
     const char *name = part_chosen(r);
     int field, classes = classes_predicted(m, &field);
@@ -107,7 +129,9 @@ int eval_command(Run *r, Problem *p) {
     Display d;
     if (!m->evaluate || !m->report)
         return problem_set(p, EXIT_INPUT, "%s has no train block, so there is no loss to measure", m->source), p->code;
-    if (!checkpoint_classes(r, r->weights, p) || !run_init(r, m->seed, p) || !checkpoint_load(r, r->weights, NULL, NULL, p)) return p->code;
+    if (!checkpoint_classes(r, r->weights, p) || !run_init(r, m->seed, p) ||
+        !checkpoint_load(r, r->weights, NULL, NULL, p))
+        return p->code;
     const Part *part = data_part(&r->data, name, p);
     if (!part || !feed_open(&f, m, part, true, p)) return p->code;
     display_begin(&d, r, false, 0);

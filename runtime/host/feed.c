@@ -8,7 +8,8 @@
 #include "data.h"
 
 /* "[28, 28, 1]" */
-const char *shape_words(int rank, const int *extent, char *words, size_t room) {
+const char *shape_words(int rank, const int *extent, char *words, size_t room)
+{
     size_t used = (size_t)snprintf(words, room, "[");
     for (int i = 0; i < rank && used < room; i++)
         used += (size_t)snprintf(words + used, room - used, i ? ", %d" : "%d", extent[i]);
@@ -17,7 +18,8 @@ const char *shape_words(int rank, const int *extent, char *words, size_t room) {
 }
 
 /* Equal but for axes of length 1; or the column is one plain row of as many numbers (a CSV of pixels). */
-static bool shape_fits(const Column *c, const dln_field *f) {
+static bool shape_fits(const Column *c, const dln_field *f)
+{
     size_t elements = 1;
     int i = 0, j = 0;
     for (int axis = 0; axis < f->rank; axis++) elements *= (size_t)f->extent[axis];
@@ -31,7 +33,8 @@ static bool shape_fits(const Column *c, const dln_field *f) {
     return i == c->rank && j == f->rank ? true : c->rank <= 1;
 }
 
-static double cell_value(const Column *c, size_t at) {
+static double cell_value(const Column *c, size_t at)
+{
     switch (c->type) {
     case CELL_U8: return ((const uint8_t *)c->cells)[at];
     case CELL_I32: return ((const int32_t *)c->cells)[at];
@@ -42,7 +45,8 @@ static double cell_value(const Column *c, size_t at) {
 }
 
 /* Whole numbers, and within the classes where they are known. */
-static bool integers_check(const Table *t, const Column *c, const dln_field *f, Problem *p) {
+static bool integers_check(const Table *t, const Column *c, const dln_field *f, Problem *p)
+{
     const double least = f->classes ? 0 : INT32_MIN, most = f->classes ? f->classes - 1 : INT32_MAX;
     size_t count = t->slide ? t->room + c->elements : (size_t)t->rows * c->elements;
     if (c->classes && f->classes && c->classes->count > f->classes)
@@ -51,31 +55,38 @@ static bool integers_check(const Table *t, const Column *c, const dln_field *f, 
     for (size_t i = 0; i < count; i++) {
         double value = cell_value(c, i);
         if (value >= least && value <= most && value == floor(value)) continue;
-        problem_set(p, EXIT_INPUT, "%s: sample %zu: %s is %g, ", c->file, t->slide ? i : i / c->elements, c->name, value);
-        if (value != floor(value)) problem_add(p, "but the model takes whole numbers there");
-        else if (f->classes && f->is_target) problem_add(p, "but the model has %d classes, 0 .. %d", f->classes, f->classes - 1);
-        else if (f->classes) problem_add(p, "but the model takes 0 .. %d there", f->classes - 1);
-        else problem_add(p, "which does not fit into 32 bits");
+        problem_set(p, EXIT_INPUT, "%s: sample %zu: %s is %g, ", c->file, t->slide ? i : i / c->elements, c->name,
+                    value);
+        if (value != floor(value))
+            problem_add(p, "but the model takes whole numbers there");
+        else if (f->classes && f->is_target)
+            problem_add(p, "but the model has %d classes, 0 .. %d", f->classes, f->classes - 1);
+        else if (f->classes)
+            problem_add(p, "but the model takes 0 .. %d there", f->classes - 1);
+        else
+            problem_add(p, "which does not fit into 32 bits");
         return false;
     }
     return true;
 }
 
-static bool column_check(const Table *t, const Column *c, const dln_field *f, Problem *p) {
+static bool column_check(const Table *t, const Column *c, const dln_field *f, Problem *p)
+{
     char seen[120], expected[120];
     if (!shape_fits(c, f))
-        return problem_set(p, EXIT_INPUT, "%s: %s is %s in every sample, but the model takes %s for %s", c->file, c->name,
-                           shape_words(c->rank, c->extent, seen, sizeof seen),
+        return problem_set(p, EXIT_INPUT, "%s: %s is %s in every sample, but the model takes %s for %s", c->file,
+                           c->name, shape_words(c->rank, c->extent, seen, sizeof seen),
                            shape_words(f->rank, f->extent, expected, sizeof expected), f->name);
     if (f->type == DLN_INT) return integers_check(t, c, f, p);
     if (c->classes && f->is_target && f->type == DLN_FLOAT)
-        return problem_set(p, EXIT_INPUT, "%s: %s holds names (%.40s ..), but the model takes numbers for %s", c->file, c->name,
-                           c->classes->name[0], f->name);
+        return problem_set(p, EXIT_INPUT, "%s: %s holds names (%.40s ..), but the model takes numbers for %s", c->file,
+                           c->name, c->classes->name[0], f->name);
     return true;
 }
 
 /* The column of a field: by name, or for the only target the only column that no other field takes. */
-static const Column *column_bind(const dln_model *m, const Table *t, const dln_field *f, Problem *p) {
+static const Column *column_bind(const dln_model *m, const Table *t, const dln_field *f, Problem *p)
+{
     const Column *found = table_find(t, f->name), *left = NULL;
     int targets = 0, free_columns = 0;
     if (found) return found;
@@ -88,17 +99,19 @@ static const Column *column_bind(const dln_model *m, const Table *t, const dln_f
         left = &t->column[i];
     }
     if (f->is_target && targets == 1 && free_columns == 1) return left;
-    problem_set(p, EXIT_INPUT, "%s: the data have no field '%s' (%s of the model); they have:", t->column[0].file, f->name,
-                f->is_target ? "a target" : "an input");
+    problem_set(p, EXIT_INPUT, "%s: the data have no field '%s' (%s of the model); they have:", t->column[0].file,
+                f->name, f->is_target ? "a target" : "an input");
     for (int i = 0; i < t->columns; i++) problem_add(p, "%s %s", i ? "," : "", t->column[i].name);
     return NULL;
 }
 
-static size_t field_bytes(const dln_model *m, const dln_field *f) {
+static size_t field_bytes(const dln_model *m, const dln_field *f)
+{
     return f->type == DLN_FLOAT ? (size_t)m->real_bytes : f->type == DLN_INT ? sizeof(int32_t) : sizeof(uint8_t);
 }
 
-bool feed_open(Feed *f, const dln_model *m, const Part *part, bool targets, Problem *p) {
+bool feed_open(Feed *f, const dln_model *m, const Part *part, bool targets, Problem *p)
+{
     const size_t fields = (size_t)m->fields;
     *f = (Feed){ .model = m, .part = part, .rows = part->rows };
     f->column = memory_new(fields, sizeof *f->column, p);
@@ -109,7 +122,8 @@ bool feed_open(Feed *f, const dln_model *m, const Part *part, bool targets, Prob
         const dln_field *field = &m->field[i];
         size_t count;
         if (field->is_target && !targets) continue;
-        good = (f->column[i] = column_bind(m, part->table, field, p)) && column_check(part->table, f->column[i], field, p);
+        good =
+            (f->column[i] = column_bind(m, part->table, field, p)) && column_check(part->table, f->column[i], field, p);
         if (!good) break;
         if (!size_product(f->column[i]->elements, (size_t)m->batch, &count)) count = SIZE_MAX;
         f->fields[i] = f->buffer[i] = memory_new(count, field_bytes(m, field), p);
@@ -119,7 +133,8 @@ bool feed_open(Feed *f, const dln_model *m, const Part *part, bool targets, Prob
     return good;
 }
 
-void feed_close(Feed *f) {
+void feed_close(Feed *f)
+{
     for (int i = 0; f->buffer && i < f->model->fields; i++) free(f->buffer[i]);
     free(f->buffer);
     free(f->fields);
@@ -128,29 +143,37 @@ void feed_close(Feed *f) {
 }
 
 /* One sample from the type of the file to the type of the model: plain loops that the compiler makes wide. */
-#define CONVERT(FROM, TO, VALUE) do { \
-        const FROM *restrict from = (const FROM *)cells + begin; \
-        TO *restrict to = (TO *)buffer + place; \
-        for (size_t k = 0; k < count; k++) to[k] = (TO)(VALUE); \
+#define CONVERT(FROM, TO, VALUE)                                                                                       \
+    do {                                                                                                               \
+        const FROM *restrict from = (const FROM *)cells + begin;                                                       \
+        TO *restrict to = (TO *)buffer + place;                                                                        \
+        for (size_t k = 0; k < count; k++) to[k] = (TO)(VALUE);                                                        \
     } while (0)
-#define CONVERT_TO(TO, VALUE) do { \
-        switch (type) { \
-        case CELL_U8: CONVERT(uint8_t, TO, VALUE); break; \
-        case CELL_I32: CONVERT(int32_t, TO, VALUE); break; \
-        case CELL_F32: CONVERT(float, TO, VALUE); break; \
-        case CELL_F64: CONVERT(double, TO, VALUE); break; \
-        } \
+#define CONVERT_TO(TO, VALUE)                                                                                          \
+    do {                                                                                                               \
+        switch (type) {                                                                                                \
+        case CELL_U8: CONVERT(uint8_t, TO, VALUE); break;                                                              \
+        case CELL_I32: CONVERT(int32_t, TO, VALUE); break;                                                             \
+        case CELL_F32: CONVERT(float, TO, VALUE); break;                                                               \
+        case CELL_F64: CONVERT(double, TO, VALUE); break;                                                              \
+        }                                                                                                              \
     } while (0)
 
 static void sample_copy(CellType type, const void *cells, size_t begin, size_t count, dln_type wanted, int real_bytes,
-                        void *buffer, size_t place) {
-    if (wanted == DLN_INT) CONVERT_TO(int32_t, from[k]);
-    else if (wanted == DLN_BOOL) CONVERT_TO(uint8_t, from[k] != 0);
-    else if (real_bytes == sizeof(double)) CONVERT_TO(double, from[k]);
-    else CONVERT_TO(float, from[k]);
+                        void *buffer, size_t place)
+{
+    if (wanted == DLN_INT)
+        CONVERT_TO(int32_t, from[k]);
+    else if (wanted == DLN_BOOL)
+        CONVERT_TO(uint8_t, from[k] != 0);
+    else if (real_bytes == sizeof(double))
+        CONVERT_TO(double, from[k]);
+    else
+        CONVERT_TO(float, from[k]);
 }
 
-void feed_gather(Feed *f, const Shuffle *order, size_t shift, uint64_t first, int n) {
+void feed_gather(Feed *f, const Shuffle *order, size_t shift, uint64_t first, int n)
+{
     const Table *t = f->part->table;
     for (int i = 0; i < n; i++) {
         uint64_t place = first + (uint64_t)i, row = part_row(f->part, order ? shuffle_place(order, place) : place);
@@ -159,8 +182,8 @@ void feed_gather(Feed *f, const Shuffle *order, size_t shift, uint64_t first, in
             if (!c) continue;
             size_t begin = (size_t)row * c->elements;
             if (t->slide) begin = begin + shift < t->room ? begin + shift : t->room;
-            sample_copy(c->type, c->cells, begin, c->elements, f->model->field[k].type, f->model->real_bytes, f->buffer[k],
-                        (size_t)i * c->elements);
+            sample_copy(c->type, c->cells, begin, c->elements, f->model->field[k].type, f->model->real_bytes,
+                        f->buffer[k], (size_t)i * c->elements);
         }
     }
 }

@@ -12,13 +12,18 @@
 #include <zlib.h>
 #include "host.h"
 
-struct Stream { gzFile file; char *name; };
+struct Stream {
+    gzFile file;
+    char *name;
+};
 
 /* Folders, FIFOs and devices are refused before a read could hang. */
-static int regular_open(const char *path, Problem *p) {
+static int regular_open(const char *path, Problem *p)
+{
     struct stat s;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) problem_set(p, EXIT_IO, "cannot open %s: %s", path, strerror(errno));
+    if (fd < 0)
+        problem_set(p, EXIT_IO, "cannot open %s: %s", path, strerror(errno));
     else if (fstat(fd, &s) || !S_ISREG(s.st_mode)) {
         problem_set(p, EXIT_IO, "%s is not a file", path);
         close(fd);
@@ -27,7 +32,8 @@ static int regular_open(const char *path, Problem *p) {
     return fd;
 }
 
-Stream *stream_open(const char *path, Problem *p) {
+Stream *stream_open(const char *path, Problem *p)
+{
     bool standard = !strcmp(path, "-");
     int fd = standard ? dup(STDIN_FILENO) : regular_open(path, p);
     if (fd < 0) {
@@ -50,12 +56,16 @@ Stream *stream_open(const char *path, Problem *p) {
 
 const char *stream_name(const Stream *s) { return s->name; }
 
-bool stream_read(Stream *s, void *to, size_t count, size_t *got, Problem *p) {
+bool stream_read(Stream *s, void *to, size_t count, size_t *got, Problem *p)
+{
     *got = 0;
     while (*got < count) {
         size_t left = count - *got;
         int n = gzread(s->file, (char *)to + *got, left > INT_MAX / 2 ? INT_MAX / 2 : (unsigned)left), kind;
-        if (n > 0) { *got += (size_t)n; continue; }
+        if (n > 0) {
+            *got += (size_t)n;
+            continue;
+        }
         const char *why = gzerror(s->file, &kind);
         if (kind == Z_OK || kind == Z_STREAM_END) return true;
         if (kind == Z_BUF_ERROR) return problem_set(p, EXIT_INPUT, "%s: the gzip data end too early", s->name);
@@ -65,14 +75,16 @@ bool stream_read(Stream *s, void *to, size_t count, size_t *got, Problem *p) {
     return true;
 }
 
-void stream_close(Stream *s) {
+void stream_close(Stream *s)
+{
     if (!s) return;
     gzclose(s->file);
     free(s->name);
     free(s);
 }
 
-bool file_read(const char *path, size_t limit, Bytes *out, Problem *p) {
+bool file_read(const char *path, size_t limit, Bytes *out, Problem *p)
+{
     size_t room = 0, got;
     *out = (Bytes){ 0 };
     Stream *s = stream_open(path, p);
@@ -82,8 +94,16 @@ bool file_read(const char *path, size_t limit, Bytes *out, Problem *p) {
         if (!memory_grow((void **)&out->at, &room, out->count + chunk + 1, 1, p)) break;
         if (!stream_read(s, out->at + out->count, chunk, &got, p)) break;
         out->count += got;
-        if (out->count > limit) { problem_set(p, EXIT_INPUT, "%s: more than %zu bytes", path, limit); break; }
-        if (got < chunk) { out->at[out->count] = 0; more = false; stream_close(s); return true; }
+        if (out->count > limit) {
+            problem_set(p, EXIT_INPUT, "%s: more than %zu bytes", path, limit);
+            break;
+        }
+        if (got < chunk) {
+            out->at[out->count] = 0;
+            more = false;
+            stream_close(s);
+            return true;
+        }
     }
     stream_close(s);
     free(out->at);
@@ -92,7 +112,8 @@ bool file_read(const char *path, size_t limit, Bytes *out, Problem *p) {
 }
 
 /* folder/name or folder/name.gz, if that is a file; a new string. */
-static char *file_here(const char *folder, const char *name, Problem *p) {
+static char *file_here(const char *folder, const char *name, Problem *p)
+{
     for (int packed = 0; packed < 2; packed++) {
         struct stat s;
         char *path = name[0] == '/' ? text_join(p, "%s%s", name, packed ? ".gz" : "")
@@ -104,7 +125,8 @@ static char *file_here(const char *folder, const char *name, Problem *p) {
     return NULL;
 }
 
-char *file_find(const char *folder, const char *name, Problem *p) {
+char *file_find(const char *folder, const char *name, Problem *p)
+{
     Problem quiet = { 0 };
     char *found = file_here(folder, name, &quiet);
     DIR *d = found || name[0] == '/' ? NULL : opendir(folder);
@@ -125,17 +147,21 @@ char *file_find(const char *folder, const char *name, Problem *p) {
         }
         closedir(d);
     }
-    if (!found) problem_set(p, EXIT_IO, "cannot find %s (or %s.gz) in %s; --data DIR or DLN_DATA names the folder", name,
-                            name, name[0] == '/' ? "/" : !strcmp(folder, ".") ? "the current folder" : folder);
+    if (!found)
+        problem_set(p, EXIT_IO, "cannot find %s (or %s.gz) in %s; --data DIR or DLN_DATA names the folder", name, name,
+                    name[0] == '/'         ? "/"
+                    : !strcmp(folder, ".") ? "the current folder"
+                                           : folder);
     return found;
 }
 
-bool atomic_open(AtomicFile *f, const char *path, Problem *p) {
+bool atomic_open(AtomicFile *f, const char *path, Problem *p)
+{
     struct stat s;
     *f = (AtomicFile){ .fd = -1 };
     bool there = !stat(path, &s);
     if (there && !S_ISREG(s.st_mode)) return problem_set(p, EXIT_IO, "cannot write %s: it is not a file", path);
-    char *real = there ? realpath(path, NULL) : NULL;            /* a link stays, what it points to is replaced */
+    char *real = there ? realpath(path, NULL) : NULL; /* a link stays, what it points to is replaced */
     f->path = text_join(p, "%s", real ? real : path);
     free(real);
     for (int attempt = 0; f->path && attempt < 100; attempt++) {
@@ -153,7 +179,8 @@ bool atomic_open(AtomicFile *f, const char *path, Problem *p) {
     return false;
 }
 
-bool atomic_write(AtomicFile *f, const void *bytes, size_t count, Problem *p) {
+bool atomic_write(AtomicFile *f, const void *bytes, size_t count, Problem *p)
+{
     const char *from = bytes;
     while (count) {
         ssize_t n = write(f->fd, from, count);
@@ -167,7 +194,8 @@ bool atomic_write(AtomicFile *f, const void *bytes, size_t count, Problem *p) {
 }
 
 /* The new name is on the disk only when its folder is. Some file systems cannot do that for folders: not an error. */
-static bool folder_sync(const char *path, Problem *p) {
+static bool folder_sync(const char *path, Problem *p)
+{
     char *copy = text_join(p, "%s", path);
     if (!copy) return false;
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -178,7 +206,8 @@ static bool folder_sync(const char *path, Problem *p) {
     return good;
 }
 
-bool atomic_commit(AtomicFile *f, Problem *p) {
+bool atomic_commit(AtomicFile *f, Problem *p)
+{
     bool good = !fsync(f->fd);
     int closed = close(f->fd);
     f->fd = -1;
@@ -194,7 +223,8 @@ bool atomic_commit(AtomicFile *f, Problem *p) {
     return good;
 }
 
-void atomic_cancel(AtomicFile *f) {
+void atomic_cancel(AtomicFile *f)
+{
     if (f->fd >= 0) close(f->fd);
     if (f->temporary) unlink(f->temporary);
     free(f->temporary);

@@ -40,13 +40,13 @@ NumberResult integer_parse(const char *text, size_t length, int64_t low, int64_t
 /* names.c: distinct texts in order of first appearance: classes, characters, columns. */
 typedef struct Names { int count; char **name; size_t room, slots; int *slot; } Names;
 int names_find(const Names *n, const char *text, size_t length);                        /* -1: not there */
-int names_add(Names *n, const char *text, size_t length, Problem *p);                   /* its number, old or new; -1: problem */
+int names_add(Names *n, const char *text, size_t length, Problem *p);   /* its number, old or new; -1: problem */
 void names_free(Names *n);
 const char *name_nearest(const char *name, const char *const *candidates, int count);   /* NULL: none is near */
 
 /* file.c */
 typedef struct Bytes { unsigned char *at; size_t count; } Bytes;
-typedef struct Stream Stream;                                    /* a file read from its begin, unpacked if it is gzip */
+typedef struct Stream Stream;                                    /* a file read from its begin; gzip is unpacked */
 Stream *stream_open(const char *path, Problem *p);               /* "-": standard input */
 bool stream_read(Stream *s, void *to, size_t count, size_t *got, Problem *p);           /* got < count: the end */
 const char *stream_name(const Stream *s);

@@ -1,32 +1,38 @@
 /* idx.c: the IDX format of MNIST: two zero bytes, the element's type, the number of axes, their extents as big-endian
- * 32-bit numbers, then the elements, big-endian, the first axis counting samples. Bytes stay bytes; nothing is allocated
- * for samples that the file does not hold. SPDX-License-Identifier: 0BSD */
+ * 32-bit numbers, then the elements, big-endian, the first axis counting samples. Bytes stay bytes; nothing is
+ * allocated for samples that the file does not hold. SPDX-License-Identifier: 0BSD */
 #include <stdlib.h>
 #include <string.h>
 #include "data.h"
 
-static uint32_t big32(const unsigned char *b) {
+static uint32_t big32(const unsigned char *b)
+{
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
 static uint64_t big64(const unsigned char *b) { return (uint64_t)big32(b) << 32 | big32(b + 4); }
 
 /* Bytes an element takes in the file; 0: no such type. */
-static size_t file_bytes(int type) {
+static size_t file_bytes(int type)
+{
     switch (type) {
-    case 0x08: case 0x09: return 1;
+    case 0x08:
+    case 0x09: return 1;
     case 0x0B: return 2;
-    case 0x0C: case 0x0D: return 4;
+    case 0x0C:
+    case 0x0D: return 4;
     case 0x0E: return 8;
     }
     return 0;
 }
 
-static CellType cell_type(int type) {
+static CellType cell_type(int type)
+{
     return type == 0x08 ? CELL_U8 : type == 0x0D ? CELL_F32 : type == 0x0E ? CELL_F64 : CELL_I32;
 }
 
-static void elements_decode(int type, const unsigned char *from, size_t count, void *to) {
+static void elements_decode(int type, const unsigned char *from, size_t count, void *to)
+{
     for (size_t i = 0; i < count; i++) {
         uint32_t word;
         uint64_t twice;
@@ -34,23 +40,36 @@ static void elements_decode(int type, const unsigned char *from, size_t count, v
         case 0x08: ((uint8_t *)to)[i] = from[i]; break;
         case 0x09: ((int32_t *)to)[i] = (int8_t)from[i]; break;
         case 0x0B: ((int32_t *)to)[i] = (int16_t)(from[2 * i] << 8 | from[2 * i + 1]); break;
-        case 0x0C: case 0x0D: word = big32(from + 4 * i); memcpy((char *)to + 4 * i, &word, 4); break;
+        case 0x0C:
+        case 0x0D:
+            word = big32(from + 4 * i);
+            memcpy((char *)to + 4 * i, &word, 4);
+            break;
         default: twice = big64(from + 8 * i); memcpy((char *)to + 8 * i, &twice, 8);
         }
     }
 }
 
-typedef struct IdxHeader { int type, rank; uint32_t samples; int extent[DLN_MAX_RANK]; size_t elements; } IdxHeader;
+typedef struct IdxHeader {
+    int type, rank;
+    uint32_t samples;
+    int extent[DLN_MAX_RANK];
+    size_t elements;
+} IdxHeader;
 
-static bool header_read(Stream *s, IdxHeader *h, Problem *p) {
+static bool header_read(Stream *s, IdxHeader *h, Problem *p)
+{
     unsigned char b[4];
     size_t got;
     const char *name = stream_name(s);
     if (!stream_read(s, b, 4, &got, p)) return false;
     if (got < 4 || b[0] || b[1])
-        return problem_set(p, EXIT_INPUT, "%s: not an IDX file (it begins with %02x %02x %02x %02x, expected 00 00 TYPE "
-                           "AXES)", name, got > 0 ? b[0] : 0, got > 1 ? b[1] : 0, got > 2 ? b[2] : 0, got > 3 ? b[3] : 0);
-    if (!file_bytes(h->type = b[2])) return problem_set(p, EXIT_INPUT, "%s: unknown IDX element type 0x%02x", name, b[2]);
+        return problem_set(p, EXIT_INPUT,
+                           "%s: not an IDX file (it begins with %02x %02x %02x %02x, expected 00 00 TYPE "
+                           "AXES)",
+                           name, got > 0 ? b[0] : 0, got > 1 ? b[1] : 0, got > 2 ? b[2] : 0, got > 3 ? b[3] : 0);
+    if (!file_bytes(h->type = b[2]))
+        return problem_set(p, EXIT_INPUT, "%s: unknown IDX element type 0x%02x", name, b[2]);
     if (b[3] < 1 || b[3] > DLN_MAX_RANK)
         return problem_set(p, EXIT_INPUT, "%s: %d axes; expected 1 to %d", name, b[3], DLN_MAX_RANK);
     h->rank = b[3] - 1;
@@ -59,7 +78,10 @@ static bool header_read(Stream *s, IdxHeader *h, Problem *p) {
         if (!stream_read(s, b, 4, &got, p)) return false;
         if (got < 4) return problem_set(p, EXIT_INPUT, "%s: ends within its header", name);
         uint32_t extent = big32(b);
-        if (axis < 0) { h->samples = extent; continue; }
+        if (axis < 0) {
+            h->samples = extent;
+            continue;
+        }
         if (extent > INT32_MAX || !size_product(h->elements, extent, &h->elements) || h->elements > (size_t)1 << 40)
             return problem_set(p, EXIT_INPUT, "%s: a sample with an axis of %u elements is too large", name, extent);
         h->extent[axis] = (int)extent;
@@ -69,11 +91,13 @@ static bool header_read(Stream *s, IdxHeader *h, Problem *p) {
 }
 
 /* Reads all elements in pieces; *cells grows with what really comes. */
-static bool cells_read(Stream *s, const IdxHeader *h, void **cells, Problem *p) {
+static bool cells_read(Stream *s, const IdxHeader *h, void **cells, Problem *p)
+{
     enum { PIECE = 1 << 20 };
     size_t total, done = 0, room = 0, got, bytes = file_bytes(h->type), large = cell_bytes(cell_type(h->type));
     if (!size_product(h->elements, h->samples, &total))
-        return problem_set(p, EXIT_INPUT, "%s: %u samples of %zu elements are too many", stream_name(s), h->samples, h->elements);
+        return problem_set(p, EXIT_INPUT, "%s: %u samples of %zu elements are too many", stream_name(s), h->samples,
+                           h->elements);
     unsigned char *piece = memory_new(PIECE, bytes, p);
     while (piece && done < total) {
         size_t count = total - done < PIECE ? total - done : PIECE;
@@ -87,12 +111,15 @@ static bool cells_read(Stream *s, const IdxHeader *h, void **cells, Problem *p) 
         done += count;
     }
     bool good = piece && done == total && stream_read(s, piece, 1, &got, p);
-    if (good && got) good = problem_set(p, EXIT_INPUT, "%s: more bytes than the %u samples of its header", stream_name(s), h->samples);
+    if (good && got)
+        good =
+            problem_set(p, EXIT_INPUT, "%s: more bytes than the %u samples of its header", stream_name(s), h->samples);
     free(piece);
     return good;
 }
 
-bool idx_read(const char *path, const char *field, Table *t, Problem *p) {
+bool idx_read(const char *path, const char *field, Table *t, Problem *p)
+{
     IdxHeader h = { 0 };
     void *cells = NULL;
     Stream *s = stream_open(path, p);
@@ -102,7 +129,10 @@ bool idx_read(const char *path, const char *field, Table *t, Problem *p) {
         good = problem_set(p, EXIT_INPUT, "%s: %u samples, but %s has %llu", path, h.samples, t->column[0].file,
                            (unsigned long long)t->rows);
     Column *c = good ? table_add(t, field, path, p) : NULL;
-    if (!c) { free(cells); return false; }
+    if (!c) {
+        free(cells);
+        return false;
+    }
     t->rows = h.samples;
     c->type = cell_type(h.type);
     c->rank = h.rank;

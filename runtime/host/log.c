@@ -6,7 +6,8 @@
 #include "run.h"
 
 /* ,"loss":0.5,"accuracy":0.9 or ,0.5,0.9; what is not finite is null or empty. */
-void write_record(Writer *w, const dln_model *m, const double *values, const char *prefix, bool json) {
+void write_record(Writer *w, const dln_model *m, const double *values, const char *prefix, bool json)
+{
     char label[100], key[120];
     for (int i = 0, at = 0; i < m->metrics; at += m->metric[i++].values) {
         if (m->metric[i].values != 1) continue;
@@ -16,25 +17,30 @@ void write_record(Writer *w, const dln_model *m, const double *values, const cha
             write_json_string(w, key);
             write_text(w, ":");
         }
-        if (values && isfinite(values[at])) write_text(w, "%.9g", values[at]);
-        else if (json) write_text(w, "null");
+        if (values && isfinite(values[at]))
+            write_text(w, "%.9g", values[at]);
+        else if (json)
+            write_text(w, "null");
     }
 }
 
-static void write_titles(Writer *w, const dln_model *m, const char *prefix) {
+static void write_titles(Writer *w, const dln_model *m, const char *prefix)
+{
     char label[100];
     for (int i = 0; i < m->metrics; i++)
         if (m->metric[i].values == 1) write_text(w, ",%s%s", prefix, metric_label(&m->metric[i], label, sizeof label));
 }
 
-static bool log_write(Log *l, Writer *w, Problem *p) {
+static bool log_write(Log *l, Writer *w, Problem *p)
+{
     write_text(w, "\n");
     bool good = !w->failed && fputs(w->text, l->file) >= 0 && !fflush(l->file);
     free(w->text);
     return good || problem_set(p, EXIT_IO, "cannot write %s: %s", l->path, strerror(errno));
 }
 
-bool log_open(Log *l, const char *path, const dln_model *m, bool validated, bool append, Problem *p) {
+bool log_open(Log *l, const char *path, const dln_model *m, bool validated, bool append, Problem *p)
+{
     *l = (Log){ .model = m, .json = path[strlen(path) - 1] == 'l', .validated = validated };
     if (!(l->path = text_join(p, "%s", path))) return false;
     if (!(l->file = fopen(path, append ? "ae" : "we"))) {
@@ -50,7 +56,9 @@ bool log_open(Log *l, const char *path, const dln_model *m, bool validated, bool
     return log_write(l, &w, p);
 }
 
-bool log_round(Log *l, int64_t epoch, int64_t iteration, double seconds, const double *values, const double *validation, Problem *p) {
+bool log_round(Log *l, int64_t epoch, int64_t iteration, double seconds, const double *values, const double *validation,
+               Problem *p)
+{
     Writer w = { 0 };
     if (!l->file) return true;
     write_text(&w, l->json ? "{\"epoch\":%lld,\"iteration\":%lld,\"seconds\":%.3f" : "%lld,%lld,%.3f", (long long)epoch,
@@ -61,8 +69,10 @@ bool log_round(Log *l, int64_t epoch, int64_t iteration, double seconds, const d
     return log_write(l, &w, p);
 }
 
-bool log_close(Log *l, Problem *p) {
-    bool good = !l->file || !fclose(l->file) || problem_set(p, EXIT_IO, "cannot write %s: %s", l->path, strerror(errno));
+bool log_close(Log *l, Problem *p)
+{
+    bool good =
+        !l->file || !fclose(l->file) || problem_set(p, EXIT_IO, "cannot write %s: %s", l->path, strerror(errno));
     free(l->path);
     *l = (Log){ 0 };
     return good;

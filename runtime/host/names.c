@@ -5,14 +5,16 @@
 #include <string.h>
 #include "host.h"
 
-static uint64_t text_hash(const char *text, size_t length) {     /* FNV-1a */
+static uint64_t text_hash(const char *text, size_t length)
+{ /* FNV-1a */
     uint64_t h = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < length; i++) h = (h ^ (unsigned char)text[i]) * UINT64_C(1099511628211);
     return h ^ h >> 29;
 }
 
 /* The slot of text, or the free one where it belongs. Slots hold numbers + 1; there is always a free one. */
-static size_t names_slot(const Names *n, const char *text, size_t length) {
+static size_t names_slot(const Names *n, const char *text, size_t length)
+{
     size_t at = (size_t)text_hash(text, length) & (n->slots - 1);
     while (n->slot[at]) {
         const char *name = n->name[n->slot[at] - 1];
@@ -22,11 +24,13 @@ static size_t names_slot(const Names *n, const char *text, size_t length) {
     return at;
 }
 
-int names_find(const Names *n, const char *text, size_t length) {
+int names_find(const Names *n, const char *text, size_t length)
+{
     return n->slots ? n->slot[names_slot(n, text, length)] - 1 : -1;
 }
 
-static bool names_widen(Names *n, Problem *p) {
+static bool names_widen(Names *n, Problem *p)
+{
     size_t slots = n->slots ? 2 * n->slots : 32;
     int *slot = memory_new(slots, sizeof *slot, p);
     if (!slot) return false;
@@ -37,10 +41,14 @@ static bool names_widen(Names *n, Problem *p) {
     return true;
 }
 
-int names_add(Names *n, const char *text, size_t length, Problem *p) {
+int names_add(Names *n, const char *text, size_t length, Problem *p)
+{
     int found = names_find(n, text, length);
     if (found >= 0) return found;
-    if (n->count == INT_MAX / 4) { problem_set(p, EXIT_INPUT, "too many different names"); return -1; }
+    if (n->count == INT_MAX / 4) {
+        problem_set(p, EXIT_INPUT, "too many different names");
+        return -1;
+    }
     if (2 * ((size_t)n->count + 1) > n->slots && !names_widen(n, p)) return -1;
     if (!memory_grow((void **)&n->name, &n->room, (size_t)n->count + 1, sizeof *n->name, p)) return -1;
     char *copy = memory_new(length + 1, 1, p);
@@ -51,7 +59,8 @@ int names_add(Names *n, const char *text, size_t length, Problem *p) {
     return n->count++;
 }
 
-void names_free(Names *n) {
+void names_free(Names *n)
+{
     for (int i = 0; i < n->count; i++) free(n->name[i]);
     free(n->name);
     free(n->slot);
@@ -59,24 +68,27 @@ void names_free(Names *n) {
 }
 
 /* Edits (insert, delete, replace, exchange of neighbours) from a to b; texts longer than the table count as far. */
-static int edit_distance(const char *a, const char *b) {
+static int edit_distance(const char *a, const char *b)
+{
     enum { MOST = 40 };
     int d[MOST + 1][MOST + 1], m = (int)strlen(a), n = (int)strlen(b);
     if (m > MOST || n > MOST) return INT_MAX;
     for (int i = 0; i <= m; i++) d[i][0] = i;
     for (int j = 0; j <= n; j++) d[0][j] = j;
-    for (int i = 1; i <= m; i++) for (int j = 1; j <= n; j++) {
-        int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-        if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
-        if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
-        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
-            best = d[i - 2][j - 2] + 1;
-        d[i][j] = best;
-    }
+    for (int i = 1; i <= m; i++)
+        for (int j = 1; j <= n; j++) {
+            int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
+            if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
+        }
     return d[m][n];
 }
 
-const char *name_nearest(const char *name, const char *const *candidates, int count) {
+const char *name_nearest(const char *name, const char *const *candidates, int count)
+{
     const char *nearest = NULL;
     int least = 1 + (int)(strlen(name) / 3), distance;
     for (int i = 0; i < count; i++)

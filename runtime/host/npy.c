@@ -6,25 +6,32 @@
 #include "data.h"
 
 typedef struct NpyHeader {
-    char type;                                   /* u, i, f, b */
-    int bytes;                                   /* of an element */
-    int rank;                                    /* with the axis of samples */
+    char type; /* u, i, f, b */
+    int bytes; /* of an element */
+    int rank;  /* with the axis of samples */
     uint64_t extent[DLN_MAX_RANK + 1];
-    bool by_columns;                             /* fortran_order */
-    size_t data;                                 /* where the elements begin */
+    bool by_columns; /* fortran_order */
+    size_t data;     /* where the elements begin */
 } NpyHeader;
 
-typedef struct Dict { const char *at, *end; } Dict;
+typedef struct Dict {
+    const char *at, *end;
+} Dict;
 
-static void blanks_skip(Dict *d) { while (d->at < d->end && (*d->at == ' ' || *d->at == '\n')) d->at++; }
+static void blanks_skip(Dict *d)
+{
+    while (d->at < d->end && (*d->at == ' ' || *d->at == '\n')) d->at++;
+}
 
-static bool dict_take(Dict *d, char c) {
+static bool dict_take(Dict *d, char c)
+{
     blanks_skip(d);
     return d->at < d->end && *d->at == c ? d->at++, true : false;
 }
 
 /* 'text' into a small buffer. */
-static bool dict_string(Dict *d, char *text, size_t room) {
+static bool dict_string(Dict *d, char *text, size_t room)
+{
     size_t n = 0;
     if (!dict_take(d, '\'')) return false;
     while (d->at < d->end && *d->at != '\'' && n + 1 < room) text[n++] = *d->at++;
@@ -32,7 +39,8 @@ static bool dict_string(Dict *d, char *text, size_t room) {
     return dict_take(d, '\'');
 }
 
-static bool dict_word(Dict *d, const char *word) {
+static bool dict_word(Dict *d, const char *word)
+{
     size_t length = strlen(word);
     blanks_skip(d);
     if ((size_t)(d->end - d->at) < length || memcmp(d->at, word, length)) return false;
@@ -41,7 +49,8 @@ static bool dict_word(Dict *d, const char *word) {
 }
 
 /* (3, 28, 28) */
-static bool dict_shape(Dict *d, NpyHeader *h) {
+static bool dict_shape(Dict *d, NpyHeader *h)
+{
     if (!dict_take(d, '(')) return false;
     while (!dict_take(d, ')')) {
         uint64_t extent = 0;
@@ -60,7 +69,8 @@ static bool dict_shape(Dict *d, NpyHeader *h) {
 }
 
 /* {'descr': '<f4', 'fortran_order': False, 'shape': (3, 28, 28), }; each key once. */
-static bool dict_parse(Dict *d, NpyHeader *h, char *type, size_t room) {
+static bool dict_parse(Dict *d, NpyHeader *h, char *type, size_t room)
+{
     char key[20];
     int seen = 0;
     if (!dict_take(d, '{')) return false;
@@ -78,33 +88,46 @@ static bool dict_parse(Dict *d, NpyHeader *h, char *type, size_t room) {
     return seen == 7 && d->at == d->end;
 }
 
-static bool header_parse(const Bytes *b, const char *file, NpyHeader *h, Problem *p) {
+static bool header_parse(const Bytes *b, const char *file, NpyHeader *h, Problem *p)
+{
     char type[20] = "";
     *h = (NpyHeader){ 0 };
     if (b->count < 10 || memcmp(b->at, "\x93NUMPY", 6)) return problem_set(p, EXIT_INPUT, "%s: not a .npy array", file);
     int version = b->at[6];
-    if (version < 1 || version > 3) return problem_set(p, EXIT_INPUT, "%s: version %d of .npy is not known", file, version);
+    if (version < 1 || version > 3)
+        return problem_set(p, EXIT_INPUT, "%s: version %d of .npy is not known", file, version);
     size_t prefix = version == 1 ? 10 : 12, length = b->at[8] | (size_t)b->at[9] << 8;
     if (version > 1 && b->count >= 12) length |= (size_t)b->at[10] << 16 | (size_t)b->at[11] << 24;
-    if (b->count < prefix || length > b->count - prefix) return problem_set(p, EXIT_INPUT, "%s: ends within its header", file);
+    if (b->count < prefix || length > b->count - prefix)
+        return problem_set(p, EXIT_INPUT, "%s: ends within its header", file);
     Dict d = { (const char *)b->at + prefix, (const char *)b->at + prefix + length };
     h->data = prefix + length;
     if (!dict_parse(&d, h, type, sizeof type)) return problem_set(p, EXIT_INPUT, "%s: its header cannot be read", file);
     static const char *const known[] = { "|u1", "|i1", "|b1", "<u2", "<i2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8" };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(type, known[i])) { h->type = type[1]; h->bytes = type[2] - '0'; }
-    if (!h->type) return problem_set(p, EXIT_INPUT, "%s: elements of type '%s' are not read; convert them with .astype('<f4') or '<i4'", file, type);
-    if (h->by_columns && h->rank > 1) return problem_set(p, EXIT_INPUT, "%s: is in Fortran order; save numpy.ascontiguousarray(x)", file);
+        if (!strcmp(type, known[i])) {
+            h->type = type[1];
+            h->bytes = type[2] - '0';
+        }
+    if (!h->type)
+        return problem_set(p, EXIT_INPUT,
+                           "%s: elements of type '%s' are not read; convert them with .astype('<f4') or '<i4'", file,
+                           type);
+    if (h->by_columns && h->rank > 1)
+        return problem_set(p, EXIT_INPUT, "%s: is in Fortran order; save numpy.ascontiguousarray(x)", file);
     return h->rank > 0 || problem_set(p, EXIT_INPUT, "%s: has no axis of samples", file);
 }
 
-static CellType cell_type(const NpyHeader *h) {
+static CellType cell_type(const NpyHeader *h)
+{
     if (h->type == 'f') return h->bytes == 4 ? CELL_F32 : CELL_F64;
     return h->bytes == 1 && h->type != 'i' ? CELL_U8 : CELL_I32;
 }
 
 /* Whole numbers of any width into 32 bits. */
-static bool integers_decode(const NpyHeader *h, const unsigned char *from, size_t count, int32_t *to, const char *file, Problem *p) {
+static bool integers_decode(const NpyHeader *h, const unsigned char *from, size_t count, int32_t *to, const char *file,
+                            Problem *p)
+{
     for (size_t i = 0; i < count; i++, from += h->bytes) {
         uint64_t bits = 0;
         for (int k = h->bytes - 1; k >= 0; k--) bits = bits << 8 | from[k];
@@ -117,7 +140,8 @@ static bool integers_decode(const NpyHeader *h, const unsigned char *from, size_
     return true;
 }
 
-bool npy_read(const Bytes *b, const char *file, const char *field, Table *t, Problem *p) {
+bool npy_read(const Bytes *b, const char *file, const char *field, Table *t, Problem *p)
+{
     NpyHeader h;
     size_t elements = 1, total, bytes;
     if (!header_parse(b, file, &h, p)) return false;
@@ -135,10 +159,17 @@ bool npy_read(const Bytes *b, const char *file, const char *field, Table *t, Pro
     CellType type = cell_type(&h);
     void *cells = memory_new(total, cell_bytes(type), p);
     if (!cells) return false;
-    if (type != CELL_I32) memcpy(cells, b->at + h.data, bytes);
-    else if (!integers_decode(&h, b->at + h.data, total, cells, file, p)) { free(cells); return false; }
+    if (type != CELL_I32)
+        memcpy(cells, b->at + h.data, bytes);
+    else if (!integers_decode(&h, b->at + h.data, total, cells, file, p)) {
+        free(cells);
+        return false;
+    }
     Column *c = table_add(t, field, file, p);
-    if (!c) { free(cells); return false; }
+    if (!c) {
+        free(cells);
+        return false;
+    }
     t->rows = h.extent[0];
     c->type = type;
     c->rank = h.rank - 1;

@@ -6,14 +6,40 @@
 #include "run.h"
 
 typedef enum { TAKES_NOTHING, TAKES_INTEGER, TAKES_TEXT, TAKES_PROGRESS } Takes;
-typedef enum { OPTION_EPOCHS, OPTION_STEPS, OPTION_BATCH, OPTION_SEED, OPTION_THREADS, OPTION_LIMIT, OPTION_DATA,
-    OPTION_WEIGHTS, OPTION_RESUME, OPTION_NO_SAVE, OPTION_VALIDATE, OPTION_NO_VALIDATE, OPTION_ON, OPTION_INPUT,
-    OPTION_OUTPUT, OPTION_LOG, OPTION_PROGRESS, OPTION_QUIET, OPTION_HELP, OPTION_VERSION, OPTION_COUNT } Option;
+typedef enum {
+    OPTION_EPOCHS,
+    OPTION_STEPS,
+    OPTION_BATCH,
+    OPTION_SEED,
+    OPTION_THREADS,
+    OPTION_LIMIT,
+    OPTION_DATA,
+    OPTION_WEIGHTS,
+    OPTION_RESUME,
+    OPTION_NO_SAVE,
+    OPTION_VALIDATE,
+    OPTION_NO_VALIDATE,
+    OPTION_ON,
+    OPTION_INPUT,
+    OPTION_OUTPUT,
+    OPTION_LOG,
+    OPTION_PROGRESS,
+    OPTION_QUIET,
+    OPTION_HELP,
+    OPTION_VERSION,
+    OPTION_COUNT
+} Option;
 
-static const struct Row { const char *name, *value, *help; Takes takes; int64_t low, high; } rows[OPTION_COUNT] = {
-    [OPTION_EPOCHS] = { "--epochs", "N", "passes over the training data, those before --resume included", TAKES_INTEGER, 0, 1000000000 },
+static const struct Row {
+    const char *name, *value, *help;
+    Takes takes;
+    int64_t low, high;
+} rows[OPTION_COUNT] = {
+    [OPTION_EPOCHS] = { "--epochs", "N", "passes over the training data, those before --resume included", TAKES_INTEGER,
+                        0, 1000000000 },
     [OPTION_STEPS] = { "--steps", "N", "steps instead of epochs", TAKES_INTEGER, 1, INT64_C(1000000000000) },
-    [OPTION_BATCH] = { "--batch", "N", "samples a step, up to what the model was compiled for", TAKES_INTEGER, 1, INT32_MAX },
+    [OPTION_BATCH] = { "--batch", "N", "samples a step, up to what the model was compiled for", TAKES_INTEGER, 1,
+                       INT32_MAX },
     [OPTION_SEED] = { "--seed", "N", "of initial weights, order of samples, dropout", TAKES_INTEGER, 0, INT64_MAX },
     [OPTION_THREADS] = { "--threads", "N", "threads to compute with", TAKES_INTEGER, 1, 256 },
     [OPTION_LIMIT] = { "--limit", "N", "use the first N training samples only", TAKES_INTEGER, 1, INT64_MAX },
@@ -21,10 +47,14 @@ static const struct Row { const char *name, *value, *help; Takes takes; int64_t 
     [OPTION_WEIGHTS] = { "--weights", "FILE", "safetensors: train writes it, the others read it", TAKES_TEXT, 0, 0 },
     [OPTION_RESUME] = { "--resume", NULL, "go on from the weights file, to the same bits", TAKES_NOTHING, 0, 0 },
     [OPTION_NO_SAVE] = { "--no-save", NULL, "write no weights", TAKES_NOTHING, 0, 0 },
-    [OPTION_VALIDATE] = { "--validate", NULL, "measure on the validation data after each epoch (if the .dln names them)", TAKES_NOTHING, 0, 0 },
+    [OPTION_VALIDATE] = { "--validate", NULL,
+                          "measure on the validation data after each epoch (if the .dln names them)", TAKES_NOTHING, 0,
+                          0 },
     [OPTION_NO_VALIDATE] = { "--no-validate", NULL, "do not", TAKES_NOTHING, 0, 0 },
-    [OPTION_ON] = { "--on", "NAME", "eval, predict: the part of the data (else `validate` of the .dln, else test)", TAKES_TEXT, 0, 0 },
-    [OPTION_INPUT] = { "--input", "FILE", "predict: a CSV of features, IDX images or text; - is standard input", TAKES_TEXT, 0, 0 },
+    [OPTION_ON] = { "--on", "NAME", "eval, predict: the part of the data (else `validate` of the .dln, else test)",
+                    TAKES_TEXT, 0, 0 },
+    [OPTION_INPUT] = { "--input", "FILE", "predict: a CSV of features, IDX images or text; - is standard input",
+                       TAKES_TEXT, 0, 0 },
     [OPTION_OUTPUT] = { "--output", "FILE", "export: the safetensors file to write", TAKES_TEXT, 0, 0 },
     [OPTION_LOG] = { "--log", "FILE", "figures of each epoch, as .csv or .jsonl", TAKES_TEXT, 0, 0 },
     [OPTION_PROGRESS] = { "--progress", "KIND", "auto, bar, plain, json or none", TAKES_PROGRESS, 0, 0 },
@@ -33,7 +63,11 @@ static const struct Row { const char *name, *value, *help; Takes takes; int64_t 
     [OPTION_VERSION] = { "--version", NULL, "the model and the dlnc it comes from", TAKES_NOTHING, 0, 0 },
 };
 
-static const struct { const char *name; Command command; const char *help; } commands[] = {
+static const struct {
+    const char *name;
+    Command command;
+    const char *help;
+} commands[] = {
     { "train", COMMAND_TRAIN, "train and save the weights" },
     { "eval", COMMAND_EVAL, "loss and metrics; for classes also who was taken for whom" },
     { "predict", COMMAND_PREDICT, "what the model says to each sample, as CSV" },
@@ -42,7 +76,8 @@ static const struct { const char *name; Command command; const char *help; } com
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-void options_help(FILE *to, const dln_model *m, const char *program) {
+void options_help(FILE *to, const dln_model *m, const char *program)
+{
     fprintf(to, "usage: %s COMMAND [OPTION ..]\n\n%s, a model from %s\n\n", program, m->name, m->source);
     for (int i = 0; i < COMMANDS; i++) fprintf(to, "  %-17s %s\n", commands[i].name, commands[i].help);
     fprintf(to, "\n");
@@ -61,17 +96,20 @@ void options_help(FILE *to, const dln_model *m, const char *program) {
 }
 
 /* The same but for - and _. */
-static bool option_equal(const char *a, const char *b, size_t length) {
+static bool option_equal(const char *a, const char *b, size_t length)
+{
     for (size_t i = 0; i < length; i++)
         if ((a[i] == '_' ? '-' : a[i]) != (b[i] == '_' ? '-' : b[i])) return false;
     return !b[length];
 }
 
-static bool usage(Problem *p, const char *what, const char *text) {
+static bool usage(Problem *p, const char *what, const char *text)
+{
     return problem_set(p, EXIT_USAGE, "%s '%s'", what, text);
 }
 
-static bool option_unknown(const char *text, size_t length, const dln_model *m, Problem *p) {
+static bool option_unknown(const char *text, size_t length, const dln_model *m, Problem *p)
+{
     Names all = { 0 };
     Problem ignored;
     char name[64], setting[64];
@@ -88,13 +126,19 @@ static bool option_unknown(const char *text, size_t length, const dln_model *m, 
     return false;
 }
 
-static bool progress_read(const char *text, ProgressKind *out, Problem *p) {
+static bool progress_read(const char *text, ProgressKind *out, Problem *p)
+{
     static const char *const name[] = { "auto", "bar", "plain", "json", "none" };
-    for (int i = 0; i < 5; i++) if (!strcmp(text, name[i])) { *out = (ProgressKind)i; return true; }
+    for (int i = 0; i < 5; i++)
+        if (!strcmp(text, name[i])) {
+            *out = (ProgressKind)i;
+            return true;
+        }
     return problem_set(p, EXIT_USAGE, "--progress is auto, bar, plain, json or none, not '%s'", text);
 }
 
-static void text_store(Options *o, Option which, const char *value) {
+static void text_store(Options *o, Option which, const char *value)
+{
     switch (which) {
     case OPTION_DATA: o->folder = value; break;
     case OPTION_WEIGHTS: o->weights = value; break;
@@ -105,10 +149,17 @@ static void text_store(Options *o, Option which, const char *value) {
     }
 }
 
-static void integer_store(Options *o, Option which, int64_t value) {
+static void integer_store(Options *o, Option which, int64_t value)
+{
     switch (which) {
-    case OPTION_EPOCHS: o->epochs = value; o->steps = -1; break;
-    case OPTION_STEPS: o->steps = value; o->epochs = -1; break;
+    case OPTION_EPOCHS:
+        o->epochs = value;
+        o->steps = -1;
+        break;
+    case OPTION_STEPS:
+        o->steps = value;
+        o->epochs = -1;
+        break;
     case OPTION_BATCH: o->batch = value; break;
     case OPTION_SEED: o->seed = value; break;
     case OPTION_THREADS: o->threads = value; break;
@@ -116,18 +167,24 @@ static void integer_store(Options *o, Option which, int64_t value) {
     }
 }
 
-static void flag_store(Options *o, Option which) {
+static void flag_store(Options *o, Option which)
+{
     switch (which) {
     case OPTION_RESUME: o->resume = true; break;
     case OPTION_NO_SAVE: o->save = false; break;
-    case OPTION_VALIDATE: case OPTION_NO_VALIDATE: o->has_validate = true; o->validate = which == OPTION_VALIDATE; break;
+    case OPTION_VALIDATE:
+    case OPTION_NO_VALIDATE:
+        o->has_validate = true;
+        o->validate = which == OPTION_VALIDATE;
+        break;
     case OPTION_QUIET: o->quiet = true; break;
     case OPTION_HELP: o->command = COMMAND_HELP; break;
     default: o->command = COMMAND_VERSION; break;
     }
 }
 
-static bool option_store(Options *o, Option which, const char *value, Problem *p) {
+static bool option_store(Options *o, Option which, const char *value, Problem *p)
+{
     const struct Row *row = &rows[which];
     int64_t number;
     switch (row->takes) {
@@ -140,17 +197,19 @@ static bool option_store(Options *o, Option which, const char *value, Problem *p
     case TAKES_INTEGER: break;
     }
     if (integer_parse(value, strlen(value), row->low, row->high, &number) != NUMBER_GOOD)
-        return problem_set(p, EXIT_USAGE, "%s expects a whole number from %lld to %lld, got '%s'", row->name, (long long)row->low,
-                           (long long)row->high, value);
+        return problem_set(p, EXIT_USAGE, "%s expects a whole number from %lld to %lld, got '%s'", row->name,
+                           (long long)row->low, (long long)row->high, value);
     integer_store(o, which, number);
     return true;
 }
 
-static bool setting_store(Options *o, const dln_model *m, int i, const char *value, Problem *p) {
+static bool setting_store(Options *o, const dln_model *m, int i, const char *value, Problem *p)
+{
     const dln_setting *s = &m->setting[i];
     double number;
     if (s->fixed)
-        return problem_set(p, EXIT_USAGE, "%s is fixed when the model is compiled: edit %s and compile it again", s->name, m->source);
+        return problem_set(p, EXIT_USAGE, "%s is fixed when the model is compiled: edit %s and compile it again",
+                           s->name, m->source);
     if (number_parse(value, strlen(value), &number) != NUMBER_GOOD)
         return problem_set(p, EXIT_USAGE, "--%s expects a finite number, got '%s'", s->name, value);
     o->setting[i] = number;
@@ -158,13 +217,15 @@ static bool setting_store(Options *o, const dln_model *m, int i, const char *val
 }
 
 /* Reads the option at argv[*at], its value perhaps from the next word. */
-static bool option_read(Options *o, int argc, char **argv, int *at, const dln_model *m, Problem *p) {
+static bool option_read(Options *o, int argc, char **argv, int *at, const dln_model *m, Problem *p)
+{
     const char *text = argv[*at], *equals = strchr(text, '='), *value = equals ? equals + 1 : NULL;
     if (!strcmp(text, "-q")) text = "--quiet";
     if (!strcmp(text, "-h")) text = "--help";
     size_t length = equals ? (size_t)(equals - text) : strlen(text);
     int which = -1, setting = -1;
-    for (int i = 0; i < OPTION_COUNT; i++) if (option_equal(text, rows[i].name, length)) which = i;
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (option_equal(text, rows[i].name, length)) which = i;
     for (int i = 0; which < 0 && length > 2 && i < m->settings; i++)
         if (!strncmp(text, "--", 2) && option_equal(text + 2, m->setting[i].name, length - 2)) setting = i;
     if (which < 0 && setting < 0) return option_unknown(text, length, m, p);
@@ -177,11 +238,15 @@ static bool option_read(Options *o, int argc, char **argv, int *at, const dln_mo
     return setting >= 0 ? setting_store(o, m, setting, value, p) : option_store(o, (Option)which, value, p);
 }
 
-static bool command_read(Options *o, const char *text, Problem *p) {
+static bool command_read(Options *o, const char *text, Problem *p)
+{
     const char *name[COMMANDS];
     for (int i = 0; i < COMMANDS; i++) {
         name[i] = commands[i].name;
-        if (!strcmp(text, name[i])) { o->command = commands[i].command; return true; }
+        if (!strcmp(text, name[i])) {
+            o->command = commands[i].command;
+            return true;
+        }
     }
     usage(p, "unknown command", text);
     const char *near = name_nearest(text, name, COMMANDS);
@@ -189,7 +254,8 @@ static bool command_read(Options *o, const char *text, Problem *p) {
     return false;
 }
 
-bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem *p) {
+bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem *p)
+{
     *o = (Options){ .epochs = -1, .steps = -1, .batch = -1, .seed = -1, .threads = -1, .limit = -1, .save = true };
     if (!(o->setting = memory_new((size_t)m->settings, sizeof *o->setting, p))) return false;
     for (int i = 0; i < m->settings; i++) o->setting[i] = (double)NAN;
@@ -199,19 +265,23 @@ bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem
             if (!option_read(o, argc, argv, &i, m, p)) return false;
         } else if (o->command == COMMAND_NONE) {
             if (!command_read(o, argv[i], p)) return false;
-        } else if (o->command == COMMAND_PREDICT && !o->input) o->input = argv[i];      /* predict FILE, predict - */
-        else return usage(p, "unexpected", argv[i]);
+        } else if (o->command == COMMAND_PREDICT && !o->input)
+            o->input = argv[i]; /* predict FILE, predict - */
+        else
+            return usage(p, "unexpected", argv[i]);
     }
     if (o->batch > m->batch)
-        return problem_set(p, EXIT_USAGE, "--batch %lld: the model was compiled for batches of up to %d; a larger one is set in %s",
+        return problem_set(p, EXIT_USAGE,
+                           "--batch %lld: the model was compiled for batches of up to %d; a larger one is set in %s",
                            (long long)o->batch, m->batch, m->source);
-    if (o->log && !(strlen(o->log) > 4 && !strcmp(o->log + strlen(o->log) - 4, ".csv"))
-        && !(strlen(o->log) > 6 && !strcmp(o->log + strlen(o->log) - 6, ".jsonl")))
+    if (o->log && !(strlen(o->log) > 4 && !strcmp(o->log + strlen(o->log) - 4, ".csv")) &&
+        !(strlen(o->log) > 6 && !strcmp(o->log + strlen(o->log) - 6, ".jsonl")))
         return problem_set(p, EXIT_USAGE, "--log FILE ends in .csv or .jsonl, not '%s'", o->log);
     return true;
 }
 
-void options_free(Options *o) {
+void options_free(Options *o)
+{
     free(o->setting);
     *o = (Options){ 0 };
 }

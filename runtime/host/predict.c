@@ -9,56 +9,78 @@ typedef struct Predictor {
     Run *r;
     Feed feed;
     void **output;
-    size_t *elements;                            /* of each output, for one sample */
+    size_t *elements; /* of each output, for one sample */
     int classes;
-    const Names *names;                          /* of the classes, or NULL */
+    const Names *names; /* of the classes, or NULL */
 } Predictor;
 
 /* A cell, in quotes where CSV needs them. */
-static void write_cell(Writer *w, const char *text) {
-    if (!strpbrk(text, ",\"\r\n")) { write_text(w, "%s", text); return; }
+static void write_cell(Writer *w, const char *text)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        write_text(w, "%s", text);
+        return;
+    }
     write_text(w, "\"");
     for (; *text; text++) write_text(w, *text == '"' ? "\"\"" : "%c", *text);
     write_text(w, "\"");
 }
 
-static void write_class(Writer *w, const Predictor *q, int class) {
-    if (q->names && class < q->names->count) write_cell(w, q->names->name[class]);
-    else write_text(w, "%d", class);
+static void write_class(Writer *w, const Predictor *q, int class)
+{
+    if (q->names && class < q->names->count)
+        write_cell(w, q->names->name[class]);
+    else
+        write_text(w, "%d", class);
 }
 
-static void write_title(Writer *w, const Predictor *q) {
+static void write_title(Writer *w, const Predictor *q)
+{
     const dln_model *m = q->r->model;
     bool first = true;
-    if (q->classes) { write_text(w, "class"); first = false; }
+    if (q->classes) {
+        write_text(w, "class");
+        first = false;
+    }
     for (int i = 0; i < m->outputs; i++)
         for (size_t k = 0; k < q->elements[i]; k++, first = false) {
             if (!first) write_text(w, ",");
-            if (q->classes && q->elements[i] > 1) write_class(w, q, (int)k);
-            else if (q->elements[i] == 1) write_cell(w, m->output[i].name);
-            else write_text(w, "%s[%zu]", m->output[i].name, k);
+            if (q->classes && q->elements[i] > 1)
+                write_class(w, q, (int)k);
+            else if (q->elements[i] == 1)
+                write_cell(w, m->output[i].name);
+            else
+                write_text(w, "%s[%zu]", m->output[i].name, k);
         }
     write_text(w, "\n");
 }
 
-static void write_sample(Writer *w, const Predictor *q, size_t sample) {
+static void write_sample(Writer *w, const Predictor *q, size_t sample)
+{
     const dln_model *m = q->r->model;
     bool first = true;
-    if (q->classes) { write_class(w, q, class_of(m, q->output[0], sample, m->output[0].extent[0])); first = false; }
+    if (q->classes) {
+        write_class(w, q, class_of(m, q->output[0], sample, m->output[0].extent[0]));
+        first = false;
+    }
     for (int i = 0; i < m->outputs; i++)
         for (size_t k = 0, at = sample * q->elements[i]; k < q->elements[i]; k++, at++, first = false)
             write_text(w, first ? "%.*g" : ",%.*g", m->real_bytes == 8 ? 17 : 9,
-                       m->real_bytes == 8 ? ((const double *)q->output[i])[at] : (double)((const float *)q->output[i])[at]);
+                       m->real_bytes == 8 ? ((const double *)q->output[i])[at]
+                                          : (double)((const float *)q->output[i])[at]);
     write_text(w, "\n");
 }
 
-static bool text_flush(Writer *w, Problem *p) {
+static bool text_flush(Writer *w, Problem *p)
+{
     bool good = !w->failed && fwrite(w->text, 1, w->length, stdout) == w->length && !fflush(stdout);
     w->length = 0;
-    return good || problem_set(p, EXIT_IO, "cannot write to standard output: %s", w->failed ? "out of memory" : strerror(errno));
+    return good || problem_set(p, EXIT_IO, "cannot write to standard output: %s",
+                               w->failed ? "out of memory" : strerror(errno));
 }
 
-static bool predict_all(Predictor *q, Problem *p) {
+static bool predict_all(Predictor *q, Problem *p)
+{
     const dln_model *m = q->r->model;
     const uint64_t batch = (uint64_t)run_batch(q->r);
     Writer w = { 0 };
@@ -75,7 +97,8 @@ static bool predict_all(Predictor *q, Problem *p) {
     return good;
 }
 
-static bool outputs_make(Predictor *q, Problem *p) {
+static bool outputs_make(Predictor *q, Problem *p)
+{
     const dln_model *m = q->r->model;
     q->output = memory_new((size_t)m->outputs, sizeof *q->output, p);
     q->elements = memory_new((size_t)m->outputs, sizeof *q->elements, p);
@@ -88,20 +111,25 @@ static bool outputs_make(Predictor *q, Problem *p) {
     return true;
 }
 
-static bool predictor_run(Predictor *q, Problem *p) {
+static bool predictor_run(Predictor *q, Problem *p)
+{
     Run *r = q->r;
     const dln_model *m = r->model;
     int field;
     if (!m->predict) return problem_set(p, EXIT_INPUT, "%s: the model predicts nothing", m->source);
-    if (!checkpoint_classes(r, r->weights, p) || !run_init(r, m->seed, p) || !checkpoint_load(r, r->weights, NULL, NULL, p)) return false;
-    const Part *part = r->options.input ? data_input(&r->data, r->options.input, p) : data_part(&r->data, part_chosen(r), p);
+    if (!checkpoint_classes(r, r->weights, p) || !run_init(r, m->seed, p) ||
+        !checkpoint_load(r, r->weights, NULL, NULL, p))
+        return false;
+    const Part *part =
+        r->options.input ? data_input(&r->data, r->options.input, p) : data_part(&r->data, part_chosen(r), p);
     if (!part || !feed_open(&q->feed, m, part, false, p) || !outputs_make(q, p)) return false;
     q->classes = classes_predicted(m, &field);
     if (q->classes) q->names = data_class_names(&r->data, m->field[field].name);
     return predict_all(q, p);
 }
 
-int predict_command(Run *r, Problem *p) {
+int predict_command(Run *r, Problem *p)
+{
     Predictor q = { .r = r };
     bool good = predictor_run(&q, p);
     for (int i = 0; q.output && i < r->model->outputs; i++) free(q.output[i]);

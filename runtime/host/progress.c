@@ -10,14 +10,20 @@
 #include <unistd.h>
 #include "run.h"
 
-double seconds_now(void) {
+double seconds_now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void display_begin(Display *d, const Run *r, bool in_steps, int64_t rounds) {
-    *d = (Display){ .model = r->model, .kind = r->options.progress, .quiet = r->options.quiet, .rounds = rounds, .in_steps = in_steps };
+void display_begin(Display *d, const Run *r, bool in_steps, int64_t rounds)
+{
+    *d = (Display){ .model = r->model,
+                    .kind = r->options.progress,
+                    .quiet = r->options.quiet,
+                    .rounds = rounds,
+                    .in_steps = in_steps };
     if (d->kind == PROGRESS_AUTO) {
         const char *terminal = getenv("TERM");
         d->kind = isatty(STDERR_FILENO) && !(terminal && !strcmp(terminal, "dumb")) ? PROGRESS_BAR : PROGRESS_PLAIN;
@@ -25,7 +31,8 @@ void display_begin(Display *d, const Run *r, bool in_steps, int64_t rounds) {
     if (d->quiet && d->kind != PROGRESS_JSON) d->kind = PROGRESS_NONE;
 }
 
-void display_round(Display *d, int64_t round, int64_t steps) {
+void display_round(Display *d, int64_t round, int64_t steps)
+{
     d->round = round;
     d->steps = steps;
     d->begun = d->drawn = seconds_now();
@@ -33,11 +40,13 @@ void display_round(Display *d, int64_t round, int64_t steps) {
 
 bool display_due(const Display *d) { return d->kind == PROGRESS_BAR && seconds_now() - d->drawn >= 0.1; }
 
-static void write_value(Writer *w, double value) {
+static void write_value(Writer *w, double value)
+{
     write_text(w, fabs(value) >= 1e-3 || value == 0 ? "%.4f" : "%.4e", value);
 }
 
-static void write_values(Writer *w, const dln_model *m, const double *values, const char *prefix) {
+static void write_values(Writer *w, const dln_model *m, const double *values, const char *prefix)
+{
     char label[100];
     for (int i = 0, at = 0; i < m->metrics; at += m->metric[i++].values) {
         if (m->metric[i].values != 1) continue;
@@ -46,25 +55,37 @@ static void write_values(Writer *w, const dln_model *m, const double *values, co
     }
 }
 
-static void write_duration(Writer *w, double seconds) {
-    if (seconds < 60) write_text(w, "%.0fs", seconds);
-    else if (seconds < 3600) write_text(w, "%d:%02d", (int)seconds / 60, (int)seconds % 60);
-    else write_text(w, "%lld:%02d:%02d", (long long)seconds / 3600, (int)fmod(seconds / 60, 60), (int)fmod(seconds, 60));
+static void write_duration(Writer *w, double seconds)
+{
+    if (seconds < 60)
+        write_text(w, "%.0fs", seconds);
+    else if (seconds < 3600)
+        write_text(w, "%d:%02d", (int)seconds / 60, (int)seconds % 60);
+    else
+        write_text(w, "%lld:%02d:%02d", (long long)seconds / 3600, (int)fmod(seconds / 60, 60), (int)fmod(seconds, 60));
 }
 
-static void write_step_time(Writer *w, double seconds) {
-    if (seconds >= 1) write_text(w, "%.1fs/step", seconds);
-    else if (seconds >= 1e-3) write_text(w, "%.0fms/step", seconds * 1e3);
-    else write_text(w, "%.0fus/step", seconds * 1e6);
+static void write_step_time(Writer *w, double seconds)
+{
+    if (seconds >= 1)
+        write_text(w, "%.1fs/step", seconds);
+    else if (seconds >= 1e-3)
+        write_text(w, "%.0fms/step", seconds * 1e3);
+    else
+        write_text(w, "%.0fus/step", seconds * 1e6);
 }
 
-static void write_head(Writer *w, const Display *d, int64_t done) {
-    if (!d->in_steps) write_text(w, "Epoch %lld/%lld  ", (long long)d->round, (long long)d->rounds);
-    else write_text(w, "Round %lld/%lld  ", (long long)d->round, (long long)d->rounds);
+static void write_head(Writer *w, const Display *d, int64_t done)
+{
+    if (!d->in_steps)
+        write_text(w, "Epoch %lld/%lld  ", (long long)d->round, (long long)d->rounds);
+    else
+        write_text(w, "Round %lld/%lld  ", (long long)d->round, (long long)d->rounds);
     write_text(w, "%lld/%lld", (long long)done, (long long)d->steps);
 }
 
-static void write_bar(Writer *w, int64_t done, int64_t steps) {
+static void write_bar(Writer *w, int64_t done, int64_t steps)
+{
     enum { WIDTH = 30 };
     int full = steps ? (int)(WIDTH * (double)done / (double)steps) : WIDTH;
     write_text(w, " [");
@@ -73,9 +94,11 @@ static void write_bar(Writer *w, int64_t done, int64_t steps) {
 }
 
 /* One line on the terminal, no longer than it is wide. */
-static void line_draw(Display *d, const Writer *w, bool last) {
+static void line_draw(Display *d, const Writer *w, bool last)
+{
     struct winsize size;
-    size_t width = !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 20 ? (size_t)size.ws_col - 1 : 200, length = w->length;
+    size_t width = !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 20 ? (size_t)size.ws_col - 1 : 200,
+           length = w->length;
     if (!last && length > width) length = width;
     if (w->failed) return;
     fprintf(stderr, "\r%.*s\033[K%s", (int)length, w->text, last ? "\n" : "");
@@ -83,7 +106,8 @@ static void line_draw(Display *d, const Writer *w, bool last) {
     d->line_open = !last;
 }
 
-void display_step(Display *d, int64_t done, int64_t own, const double *values) {
+void display_step(Display *d, int64_t done, int64_t own, const double *values)
+{
     Writer w = { 0 };
     double now = seconds_now(), used = now - d->begun;
     d->drawn = now;
@@ -96,17 +120,22 @@ void display_step(Display *d, int64_t done, int64_t own, const double *values) {
     free(w.text);
 }
 
-static void json_line(const Display *d, int64_t done, double used, const double *values, const double *validation) {
+static void json_line(const Display *d, int64_t done, double used, const double *values, const double *validation)
+{
     Writer w = { 0 };
-    write_text(&w, "{\"%s\":%lld,\"of\":%lld,\"steps\":%lld,\"seconds\":%.3f", d->in_steps ? "round" : "epoch", (long long)d->round,
-               (long long)d->rounds, (long long)done, used);
+    write_text(&w, "{\"%s\":%lld,\"of\":%lld,\"steps\":%lld,\"seconds\":%.3f", d->in_steps ? "round" : "epoch",
+               (long long)d->round, (long long)d->rounds, (long long)done, used);
     write_record(&w, d->model, values, "", true);
     if (validation) write_record(&w, d->model, validation, "val_", true);
-    if (!w.failed) { printf("%s}\n", w.text); fflush(stdout); }
+    if (!w.failed) {
+        printf("%s}\n", w.text);
+        fflush(stdout);
+    }
     free(w.text);
 }
 
-void display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation) {
+void display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation)
+{
     Writer w = { 0 };
     double used = seconds_now() - d->begun;
     if (d->kind == PROGRESS_JSON) json_line(d, done, used, values, validation);
@@ -119,17 +148,21 @@ void display_round_end(Display *d, int64_t done, int64_t own, const double *valu
     write_step_time(&w, own ? used / (double)own : 0);
     write_values(&w, d->model, values, "");
     if (validation) write_values(&w, d->model, validation, "val_");
-    if (d->kind == PROGRESS_BAR) line_draw(d, &w, true);
-    else if (!w.failed) fprintf(stderr, "%s\n", w.text);
+    if (d->kind == PROGRESS_BAR)
+        line_draw(d, &w, true);
+    else if (!w.failed)
+        fprintf(stderr, "%s\n", w.text);
     free(w.text);
 }
 
-void display_break(Display *d) {
+void display_break(Display *d)
+{
     if (d->line_open) fputc('\n', stderr);
     d->line_open = false;
 }
 
-void display_figures(const Display *d, const char *part, const double *values) {
+void display_figures(const Display *d, const char *part, const double *values)
+{
     Writer w = { 0 };
     char label[100];
     if (d->kind == PROGRESS_JSON) {
@@ -137,12 +170,14 @@ void display_figures(const Display *d, const char *part, const double *values) {
         write_json_string(&w, part);
         write_record(&w, d->model, values, "", true);
         write_text(&w, "}\n");
-    } else for (int i = 0, at = 0; i < d->model->metrics; at += d->model->metric[i++].values) {
-        if (d->model->metric[i].values != 1) continue;
-        write_text(&w, "%c%s %s: ", toupper((unsigned char)part[0]), part + 1, metric_label(&d->model->metric[i], label, sizeof label));
-        write_value(&w, values[at]);
-        write_text(&w, "\n");
-    }
+    } else
+        for (int i = 0, at = 0; i < d->model->metrics; at += d->model->metric[i++].values) {
+            if (d->model->metric[i].values != 1) continue;
+            write_text(&w, "%c%s %s: ", toupper((unsigned char)part[0]), part + 1,
+                       metric_label(&d->model->metric[i], label, sizeof label));
+            write_value(&w, values[at]);
+            write_text(&w, "\n");
+        }
     if (!w.failed && w.text) fputs(w.text, stdout);
     fflush(stdout);
     free(w.text);

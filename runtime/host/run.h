@@ -7,7 +7,10 @@
 #include "data.h"
 
 /* options.c */
-typedef enum { COMMAND_NONE, COMMAND_HELP, COMMAND_VERSION, COMMAND_TRAIN, COMMAND_EVAL, COMMAND_PREDICT, COMMAND_INFO, COMMAND_EXPORT } Command;
+typedef enum {
+    COMMAND_NONE, COMMAND_HELP, COMMAND_VERSION,
+    COMMAND_TRAIN, COMMAND_EVAL, COMMAND_PREDICT, COMMAND_INFO, COMMAND_EXPORT
+} Command;
 typedef enum { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE } ProgressKind;
 typedef struct Options {
     Command command;
@@ -30,21 +33,27 @@ typedef struct Run {
     double *values;                              /* room for a report */
     int value_count;
     char *weights;                               /* the file */
-    bool *measured;                              /* for each tensor: a total of the training data, kept with the weights */
+    bool *measured;                              /* for each tensor: a total of the training data, kept with weights */
 } Run;
 bool run_begin(Run *r, const dln_model *m, Problem *p);          /* keeps r->options */
 bool run_init(Run *r, uint64_t seed, Problem *p);                /* memory, parameters, settings of the command line */
 bool run_check(const Run *r, int status, const char *what, Problem *p);
 int run_batch(const Run *r);                     /* samples a call: --batch, or what the model was compiled for */
 size_t tensor_elements(const dln_tensor *t);
-bool tensor_get(const Run *r, int tensor, void **values, Problem *p);    /* as the model has them; grows *values as needed */
+bool tensor_get(const Run *r, int tensor, void **values, Problem *p);           /* into a new block; frees the old one */
 int metric_place(const dln_model *m, const char *name);          /* in a report, by name; -1: no such */
 const char *metric_label(const dln_metric *metric, char *label, size_t room);   /* without its arguments */
 void clock_set(const Run *r, const char *name, double value);    /* nothing, if the model does not read it */
 void run_end(Run *r);
 
 /* safetensors.c: the format alone. */
-typedef struct StoredTensor { const char *name; bool twice; int rank; int64_t extent[DLN_MAX_RANK]; uint64_t begin, end; } StoredTensor;   /* twice: F64 */
+typedef struct StoredTensor {
+    const char *name;
+    bool twice;                                  /* F64, else F32 */
+    int rank;
+    int64_t extent[DLN_MAX_RANK];
+    uint64_t begin, end;                         /* bytes, from the begin of the values */
+} StoredTensor;
 typedef struct StoredFile {
     int fd;
     char *path, *header;
@@ -73,8 +82,10 @@ typedef struct Progress {                        /* where training stands; all o
 } Progress;
 typedef enum { KEEP_ALL, KEEP_WEIGHTS } KeepKind;
 bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed, KeepKind keep, Problem *p);
-bool checkpoint_load(Run *r, const char *path, Progress *at, uint64_t *seed, Problem *p);   /* at NULL: weights alone will do */
-bool checkpoint_classes(Run *r, const char *path, Problem *p);   /* names of classes into the data, before they are read */
+/* at NULL: weights alone will do. */
+bool checkpoint_load(Run *r, const char *path, Progress *at, uint64_t *seed, Problem *p);
+/* Puts the names of classes into the data, before they are read. */
+bool checkpoint_classes(Run *r, const char *path, Problem *p);
 
 /* progress.c: what a person sees; on stderr. Figures at the end go to stdout. */
 typedef struct Display {
@@ -90,7 +101,8 @@ double seconds_now(void);
 void display_begin(Display *d, const Run *r, bool in_steps, int64_t rounds);
 void display_round(Display *d, int64_t round, int64_t steps);    /* round counts from 1 */
 bool display_due(const Display *d);                              /* is a redraw worth a report? */
-void display_step(Display *d, int64_t done, int64_t own, const double *values);         /* own: done since display_round */
+/* own: of the steps done, those since display_round */
+void display_step(Display *d, int64_t done, int64_t own, const double *values);
 void display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation);
 void display_break(Display *d);                                  /* ends a line that is still being redrawn */
 void display_figures(const Display *d, const char *part, const double *values);     /* Test loss: .. */
@@ -98,12 +110,18 @@ void display_figures(const Display *d, const char *part, const double *values); 
 /* log.c: --log */
 typedef struct Log { FILE *file; const dln_model *model; bool json, validated; char *path; } Log;
 bool log_open(Log *l, const char *path, const dln_model *m, bool validated, bool append, Problem *p);
-bool log_round(Log *l, int64_t epoch, int64_t iteration, double seconds, const double *values, const double *validation, Problem *p);
+bool log_round(Log *l, int64_t epoch, int64_t iteration, double seconds, const double *values, const double *validation,
+               Problem *p);
 bool log_close(Log *l, Problem *p);
 void write_record(Writer *w, const dln_model *m, const double *values, const char *prefix, bool json);
 
 /* policy.c: early_stop and checkpoint of the train block. */
-typedef struct Monitor { const char *name; int place; bool validation, rises; double least; } Monitor;  /* place in a report */
+typedef struct Monitor {
+    const char *name;
+    int place;                                   /* in a report */
+    bool validation, rises;                      /* rises: more is better */
+    double least;                                /* change that counts */
+} Monitor;
 typedef struct Policy {
     bool stops; int64_t patience; Monitor stop;  /* early_stop = patience(k, monitor = val_loss) */
     bool in_order;                               /* shuffle = false */
@@ -121,7 +139,7 @@ int export_command(Run *r, Problem *p);
 /* eval.c: mean metrics of a feed into values. */
 bool evaluate_feed(Run *r, Feed *f, double *values, Problem *p);
 const char *part_chosen(const Run *r);
-int classes_predicted(const dln_model *m, int *field);   /* how many classes the only output chooses among, and the target
-                                                            it is compared with; 0: it does not */
-int class_of(const dln_model *m, const void *output, size_t sample, int width);         /* the largest, or more than 1/2 */
+/* How many classes the only output chooses among, and the target it is compared with; 0: it does not. */
+int classes_predicted(const dln_model *m, int *field);
+int class_of(const dln_model *m, const void *output, size_t sample, int width);         /* the largest, or above 1/2 */
 #endif

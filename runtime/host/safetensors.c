@@ -15,7 +15,8 @@
 enum { HEADER_MOST = 100 * 1000 * 1000, CRC_DIGITS = 8 };
 static const char crc_key[] = "\"crc32\":\"";
 
-static uint64_t little64(const unsigned char *b) {
+static uint64_t little64(const unsigned char *b)
+{
     uint64_t v = 0;
     for (int i = 7; i >= 0; i--) v = v << 8 | b[i];
     return v;
@@ -23,7 +24,8 @@ static uint64_t little64(const unsigned char *b) {
 
 /* ---- reading ---- */
 
-static bool bytes_at(const StoredFile *f, uint64_t at, void *to, size_t count, Problem *p) {
+static bool bytes_at(const StoredFile *f, uint64_t at, void *to, size_t count, Problem *p)
+{
     char *out = to;
     while (count) {
         ssize_t n = pread(f->fd, out, count, (off_t)at);
@@ -37,12 +39,15 @@ static bool bytes_at(const StoredFile *f, uint64_t at, void *to, size_t count, P
     return true;
 }
 
-static bool wrong(const StoredFile *f, const char *name, const char *what, Problem *p) {
+static bool wrong(const StoredFile *f, const char *name, const char *what, Problem *p)
+{
     return problem_set(p, EXIT_INPUT, "%s: tensor '%.80s': %s", f->path, name, what);
 }
 
 /* One entry of the header, all its values in range and its bytes as many as its shape says. */
-static bool tensor_parse(const StoredFile *f, const char *name, const json_t *j, uint64_t data, StoredTensor *t, Problem *p) {
+static bool tensor_parse(const StoredFile *f, const char *name, const json_t *j, uint64_t data, StoredTensor *t,
+                         Problem *p)
+{
     const json_t *shape = json_object_get(j, "shape"), *offsets = json_object_get(j, "data_offsets"), *item;
     const char *dtype = json_string_value(json_object_get(j, "dtype"));
     size_t i, bytes;
@@ -51,63 +56,74 @@ static bool tensor_parse(const StoredFile *f, const char *name, const json_t *j,
         return wrong(f, name, "needs dtype, shape and data_offsets", p);
     if (json_object_size(j) != 3) return wrong(f, name, "has more than dtype, shape and data_offsets", p);
     if (strcmp(dtype, "F32") && strcmp(dtype, "F64"))
-        return problem_set(p, EXIT_INPUT, "%s: tensor '%.80s' has type %.20s; F32 and F64 are read", f->path, name, dtype);
+        return problem_set(p, EXIT_INPUT, "%s: tensor '%.80s' has type %.20s; F32 and F64 are read", f->path, name,
+                           dtype);
     t->twice = !strcmp(dtype, "F64");
     bytes = t->twice ? 8 : 4;
     if (json_array_size(shape) > DLN_MAX_RANK) return wrong(f, name, "has too many axes", p);
     t->rank = (int)json_array_size(shape);
-    json_array_foreach(shape, i, item) {
+    json_array_foreach(shape, i, item)
+    {
         t->extent[i] = json_is_integer(item) ? json_integer_value(item) : -1;
         if (t->extent[i] < 0) return wrong(f, name, "an extent is not a whole number from 0 on", p);
         if (!size_product(bytes, (size_t)t->extent[i], &bytes)) return wrong(f, name, "its shape is too large", p);
     }
     if (json_array_size(offsets) != 2) return wrong(f, name, "data_offsets needs two numbers", p);
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
-    if (!json_is_integer(begin) || !json_is_integer(end) || json_integer_value(begin) < 0
-        || json_integer_value(end) < json_integer_value(begin) || (uint64_t)json_integer_value(end) > data)
+    if (!json_is_integer(begin) || !json_is_integer(end) || json_integer_value(begin) < 0 ||
+        json_integer_value(end) < json_integer_value(begin) || (uint64_t)json_integer_value(end) > data)
         return wrong(f, name, "its data_offsets do not lie in the file", p);
     t->begin = (uint64_t)json_integer_value(begin);
     t->end = (uint64_t)json_integer_value(end);
     return t->end - t->begin == bytes || wrong(f, name, "its data_offsets do not agree with its shape", p);
 }
 
-static int tensor_order(const void *a, const void *b) {
+static int tensor_order(const void *a, const void *b)
+{
     const StoredTensor *s = a, *t = b;
     if (s->begin != t->begin) return s->begin < t->begin ? -1 : 1;
     return s->end < t->end ? -1 : s->end > t->end;
 }
 
 /* Sorted by place, each begins where the one before ends, and the last ends with the file. */
-static bool tensors_check(StoredFile *f, uint64_t data, Problem *p) {
+static bool tensors_check(StoredFile *f, uint64_t data, Problem *p)
+{
     uint64_t at = 0;
     qsort(f->tensor, (size_t)f->tensors, sizeof *f->tensor, tensor_order);
     for (int i = 0; i < f->tensors; at = f->tensor[i++].end)
         if (f->tensor[i].begin != at)
-            return wrong(f, f->tensor[i].name, f->tensor[i].begin < at ? "overlaps another one" : "there is a hole before it", p);
-    return at == data || problem_set(p, EXIT_INPUT, "%s: %llu bytes behind the last tensor", f->path, (unsigned long long)(data - at));
+            return wrong(f, f->tensor[i].name,
+                         f->tensor[i].begin < at ? "overlaps another one" : "there is a hole before it", p);
+    return at == data || problem_set(p, EXIT_INPUT, "%s: %llu bytes behind the last tensor", f->path,
+                                     (unsigned long long)(data - at));
 }
 
-static bool notes_check(const StoredFile *f, const json_t *notes, Problem *p) {
+static bool notes_check(const StoredFile *f, const json_t *notes, Problem *p)
+{
     const char *key;
     json_t *value;
     if (!notes) return true;
     if (!json_is_object(notes)) return problem_set(p, EXIT_INPUT, "%s: __metadata__ is no object", f->path);
-    json_object_foreach((json_t *)notes, key, value)
-        if (!json_is_string(value)) return problem_set(p, EXIT_INPUT, "%s: __metadata__ '%.80s' is no text", f->path, key);
+    json_object_foreach((json_t *)notes, key, value) if (!json_is_string(value)) return problem_set(
+        p, EXIT_INPUT, "%s: __metadata__ '%.80s' is no text", f->path, key);
     return true;
 }
 
-static bool header_parse(StoredFile *f, size_t length, uint64_t data, Problem *p) {
+static bool header_parse(StoredFile *f, size_t length, uint64_t data, Problem *p)
+{
     json_error_t error;
     const char *name;
     json_t *value;
-    if (f->header[0] != '{') return problem_set(p, EXIT_INPUT, "%s: not a safetensors file (its header is no JSON object)", f->path);
+    if (f->header[0] != '{')
+        return problem_set(p, EXIT_INPUT, "%s: not a safetensors file (its header is no JSON object)", f->path);
     f->json = json_loadb(f->header, length, JSON_REJECT_DUPLICATES, &error);
     if (!f->json) return problem_set(p, EXIT_INPUT, "%s: not a safetensors file (header: %.200s)", f->path, error.text);
-    if (!json_is_object(f->json)) return problem_set(p, EXIT_INPUT, "%s: not a safetensors file (its header is no JSON object)", f->path);
+    if (!json_is_object(f->json))
+        return problem_set(p, EXIT_INPUT, "%s: not a safetensors file (its header is no JSON object)", f->path);
     if (!notes_check(f, json_object_get(f->json, "__metadata__"), p)) return false;
     if (!(f->tensor = memory_new(json_object_size(f->json), sizeof *f->tensor, p))) return false;
-    json_object_foreach(f->json, name, value) {
+    json_object_foreach(f->json, name, value)
+    {
         if (!strcmp(name, "__metadata__")) continue;
         if (!tensor_parse(f, name, value, data, &f->tensor[f->tensors], p)) return false;
         f->tensors++;
@@ -116,7 +132,8 @@ static bool header_parse(StoredFile *f, size_t length, uint64_t data, Problem *p
 }
 
 /* The checksum of a file that has one. Its digits are the first note, so their place is known. */
-static bool crc_check(const StoredFile *f, size_t length, uint64_t data, Problem *p) {
+static bool crc_check(const StoredFile *f, size_t length, uint64_t data, Problem *p)
+{
     const char *noted = stored_note(f, "crc32");
     char *digits = noted ? strstr(f->header, crc_key) : NULL, saved[CRC_DIGITS], computed[CRC_DIGITS + 1];
     enum { PIECE = 1 << 20 };
@@ -137,26 +154,33 @@ static bool crc_check(const StoredFile *f, size_t length, uint64_t data, Problem
     }
     free(piece);
     snprintf(computed, sizeof computed, "%08lx", (unsigned long)crc & 0xFFFFFFFFul);
-    if (good && memcmp(computed, saved, CRC_DIGITS)) good = problem_set(p, EXIT_INPUT, "%s: damaged (checksum %.8s, expected %.8s)", f->path, computed, saved);
+    if (good && memcmp(computed, saved, CRC_DIGITS))
+        good = problem_set(p, EXIT_INPUT, "%s: damaged (checksum %.8s, expected %.8s)", f->path, computed, saved);
     return good;
 }
 
-static bool file_parse(StoredFile *f, Problem *p) {
+static bool file_parse(StoredFile *f, Problem *p)
+{
     struct stat s;
     unsigned char prefix[8];
     if (fstat(f->fd, &s) || !S_ISREG(s.st_mode)) return problem_set(p, EXIT_IO, "%s is not a file", f->path);
-    if (s.st_size < 10) return problem_set(p, EXIT_INPUT, "%s: %lld bytes are too few for a safetensors file", f->path, (long long)s.st_size);
+    if (s.st_size < 10)
+        return problem_set(p, EXIT_INPUT, "%s: %lld bytes are too few for a safetensors file", f->path,
+                           (long long)s.st_size);
     if (!bytes_at(f, 0, prefix, 8, p)) return false;
     uint64_t length = little64(prefix), rest = (uint64_t)s.st_size - 8;
     if (length < 2 || length > HEADER_MOST || length > rest)
-        return problem_set(p, EXIT_INPUT, "%s: not a safetensors file, or cut: its header is said to have %llu bytes, %llu follow",
+        return problem_set(p, EXIT_INPUT,
+                           "%s: not a safetensors file, or cut: its header is said to have %llu bytes, %llu follow",
                            f->path, (unsigned long long)length, (unsigned long long)rest);
-    if (!(f->header = memory_new((size_t)length + 1, 1, p)) || !bytes_at(f, 8, f->header, (size_t)length, p)) return false;
+    if (!(f->header = memory_new((size_t)length + 1, 1, p)) || !bytes_at(f, 8, f->header, (size_t)length, p))
+        return false;
     f->data_begin = 8 + length;
     return header_parse(f, (size_t)length, rest - length, p) && crc_check(f, (size_t)length, rest - length, p);
 }
 
-bool stored_open(StoredFile *f, const char *path, Problem *p) {
+bool stored_open(StoredFile *f, const char *path, Problem *p)
+{
     *f = (StoredFile){ .fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) };
     if (f->fd < 0) return problem_set(p, EXIT_IO, "cannot open %s: %s", path, strerror(errno));
     f->path = text_join(p, "%s", path);
@@ -165,30 +189,37 @@ bool stored_open(StoredFile *f, const char *path, Problem *p) {
     return false;
 }
 
-const char *stored_note(const StoredFile *f, const char *key) {
+const char *stored_note(const StoredFile *f, const char *key)
+{
     return json_string_value(json_object_get(json_object_get(f->json, "__metadata__"), key));
 }
 
-const StoredTensor *stored_find(const StoredFile *f, const char *name) {
-    for (int i = 0; i < f->tensors; i++) if (!strcmp(f->tensor[i].name, name)) return &f->tensor[i];
+const StoredTensor *stored_find(const StoredFile *f, const char *name)
+{
+    for (int i = 0; i < f->tensors; i++)
+        if (!strcmp(f->tensor[i].name, name)) return &f->tensor[i];
     return NULL;
 }
 
 /* Values are little-endian in the file, as on every machine that this host program supports. */
-bool stored_values(const StoredFile *f, const StoredTensor *t, bool twice, void *values, Problem *p) {
+bool stored_values(const StoredFile *f, const StoredTensor *t, bool twice, void *values, Problem *p)
+{
     size_t bytes = (size_t)(t->end - t->begin), count = bytes / (t->twice ? 8 : 4);
     if (twice == t->twice) return bytes_at(f, f->data_begin + t->begin, values, bytes, p);
     void *stored = memory_new(bytes, 1, p);
     bool good = stored && bytes_at(f, f->data_begin + t->begin, stored, bytes, p);
     for (size_t i = 0; good && i < count; i++) {
-        if (twice) ((double *)values)[i] = (double)((const float *)stored)[i];
-        else ((float *)values)[i] = (float)((const double *)stored)[i];
+        if (twice)
+            ((double *)values)[i] = (double)((const float *)stored)[i];
+        else
+            ((float *)values)[i] = (float)((const double *)stored)[i];
     }
     free(stored);
     return good;
 }
 
-void stored_close(StoredFile *f) {
+void stored_close(StoredFile *f)
+{
     if (f->fd >= 0) close(f->fd);
     json_decref(f->json);
     free(f->header);
@@ -199,13 +230,15 @@ void stored_close(StoredFile *f) {
 
 /* ---- writing ---- */
 
-static size_t stored_bytes(const StoredTensor *t) {
+static size_t stored_bytes(const StoredTensor *t)
+{
     size_t n = t->twice ? 8 : 4;
     for (int i = 0; i < t->rank; i++) n *= (size_t)t->extent[i];
     return n;
 }
 
-static void header_write(Writer *w, int tensors, const StoredTensor *tensor, int notes, const char *const (*note)[2]) {
+static void header_write(Writer *w, int tensors, const StoredTensor *tensor, int notes, const char *const (*note)[2])
+{
     size_t at = 0;
     write_text(w, "{\"__metadata__\":{%s00000000\"", crc_key);
     for (int i = 0; i < notes; i++) {
@@ -229,7 +262,9 @@ static void header_write(Writer *w, int tensors, const StoredTensor *tensor, int
 }
 
 /* Writes all values and goes on with the checksum. */
-static bool values_pass(AtomicFile *f, int tensors, const StoredTensor *tensor, StoredSource *values, void *context, uLong *crc, Problem *p) {
+static bool values_pass(AtomicFile *f, int tensors, const StoredTensor *tensor, StoredSource *values, void *context,
+                        uLong *crc, Problem *p)
+{
     const void *from;
     for (int i = 0; i < tensors; i++) {
         size_t bytes = stored_bytes(&tensor[i]);
@@ -243,19 +278,26 @@ static bool values_pass(AtomicFile *f, int tensors, const StoredTensor *tensor, 
 }
 
 bool stored_write(const char *path, int tensors, const StoredTensor *tensor, int notes, const char *const (*note)[2],
-                  StoredSource *values, void *context, Problem *p) {
+                  StoredSource *values, void *context, Problem *p)
+{
     Writer w = { 0 };
     AtomicFile f;
     unsigned char prefix[8];
     char digits[CRC_DIGITS + 1];
     header_write(&w, tensors, tensor, notes, note);
-    if (w.failed || w.length > HEADER_MOST) { free(w.text); return problem_set(p, EXIT_IO, "%s: out of memory", path); }
+    if (w.failed || w.length > HEADER_MOST) {
+        free(w.text);
+        return problem_set(p, EXIT_IO, "%s: out of memory", path);
+    }
     for (int i = 0; i < 8; i++) prefix[i] = (unsigned char)((uint64_t)w.length >> 8 * i);
     bool good = atomic_open(&f, path, p);
-    if (!good) { free(w.text); return false; }
+    if (!good) {
+        free(w.text);
+        return false;
+    }
     uLong crc = crc32(0, (const Bytef *)w.text, (uInt)w.length);
-    good = atomic_write(&f, prefix, 8, p) && atomic_write(&f, w.text, w.length, p)
-           && values_pass(&f, tensors, tensor, values, context, &crc, p);
+    good = atomic_write(&f, prefix, 8, p) && atomic_write(&f, w.text, w.length, p) &&
+           values_pass(&f, tensors, tensor, values, context, &crc, p);
     snprintf(digits, sizeof digits, "%08lx", (unsigned long)crc & 0xFFFFFFFFul);
     const char *place = strstr(w.text, crc_key);
     off_t at = 8 + (off_t)(place - w.text) + (off_t)sizeof crc_key - 1;

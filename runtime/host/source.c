@@ -9,24 +9,33 @@
 
 typedef bool SourceRead(Data *d, const dln_value *call, Table *t, Problem *p);
 static SourceRead idx_source, csv_source, text_source, cifar_source, npy_source, npz_source;
-static const struct { const char *name; SourceRead *read; } sources[] = {
-    { "idx", idx_source }, { "csv", csv_source }, { "text", text_source }, { "cifar10", cifar_source },
-    { "npy", npy_source }, { "npz", npz_source },
+static const struct {
+    const char *name;
+    SourceRead *read;
+} sources[] = {
+    { "idx", idx_source },       { "csv", csv_source }, { "text", text_source },
+    { "cifar10", cifar_source }, { "npy", npy_source }, { "npz", npz_source },
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
-static const size_t FILE_MOST = (size_t)1 << 34;              /* bytes of a file that is read as a whole */
+static const size_t FILE_MOST = (size_t)1 << 34; /* bytes of a file that is read as a whole */
 
 void data_begin(Data *d, const dln_model *m, const char *folder) { *d = (Data){ .model = m, .folder = folder }; }
 
-const dln_value *value_find(const dln_value *values, int count, const char *key) {
-    for (int i = 0; i < count; i++) if (values[i].key && !strcmp(values[i].key, key)) return &values[i];
+const dln_value *value_find(const dln_value *values, int count, const char *key)
+{
+    for (int i = 0; i < count; i++)
+        if (values[i].key && !strcmp(values[i].key, key)) return &values[i];
     return NULL;
 }
 
-static const dln_value *argument(const dln_value *call, const char *key) { return value_find(call->items, call->count, key); }
+static const dln_value *argument(const dln_value *call, const char *key)
+{
+    return value_find(call->items, call->count, key);
+}
 
 /* Every named argument must be one of `known` (a list that ends with NULL). */
-static bool arguments_check(const dln_value *call, const char *const *known, Problem *p) {
+static bool arguments_check(const dln_value *call, const char *const *known, Problem *p)
+{
     int count = 0;
     while (known[count]) count++;
     for (int i = 0; i < call->count; i++) {
@@ -42,25 +51,30 @@ static bool arguments_check(const dln_value *call, const char *const *known, Pro
 }
 
 /* The first argument, a file name. */
-static const char *argument_file(const dln_value *call, Problem *p) {
+static const char *argument_file(const dln_value *call, Problem *p)
+{
     if (call->count && !call->items[0].key && call->items[0].kind == DLN_STRING) return call->items[0].text;
     problem_set(p, EXIT_INPUT, "data: %s needs the name of a file first: %s(\"file\", ..)", call->text, call->text);
     return NULL;
 }
 
-static bool argument_integer(const dln_value *call, const char *key, double low, double high, int64_t *out, Problem *p) {
+static bool argument_integer(const dln_value *call, const char *key, double low, double high, int64_t *out, Problem *p)
+{
     const dln_value *v = argument(call, key);
     if (!v) return true;
     if (v->kind != DLN_NUMBER || !(v->number >= low && v->number <= high) || (double)(int64_t)v->number != v->number)
-        return problem_set(p, EXIT_INPUT, "data: %s: %s must be a whole number from %.0f to %.0f", call->text, key, low, high);
+        return problem_set(p, EXIT_INPUT, "data: %s: %s must be a whole number from %.0f to %.0f", call->text, key, low,
+                           high);
     *out = (int64_t)v->number;
     return true;
 }
 
 /* ---- the sources ---- */
 
-static bool idx_source(Data *d, const dln_value *call, Table *t, Problem *p) {
-    if (!call->count) return problem_set(p, EXIT_INPUT, "data: idx needs fields: idx(image = \"file\", label = \"file\")");
+static bool idx_source(Data *d, const dln_value *call, Table *t, Problem *p)
+{
+    if (!call->count)
+        return problem_set(p, EXIT_INPUT, "data: idx needs fields: idx(image = \"file\", label = \"file\")");
     for (int i = 0; i < call->count; i++) {
         const dln_value *v = &call->items[i];
         if (!v->key || v->kind != DLN_STRING)
@@ -73,8 +87,10 @@ static bool idx_source(Data *d, const dln_value *call, Table *t, Problem *p) {
     return true;
 }
 
-static bool npy_source(Data *d, const dln_value *call, Table *t, Problem *p) {
-    if (!call->count) return problem_set(p, EXIT_INPUT, "data: npy needs fields: npy(image = \"x.npy\", label = \"y.npy\")");
+static bool npy_source(Data *d, const dln_value *call, Table *t, Problem *p)
+{
+    if (!call->count)
+        return problem_set(p, EXIT_INPUT, "data: npy needs fields: npy(image = \"x.npy\", label = \"y.npy\")");
     for (int i = 0; i < call->count; i++) {
         const dln_value *v = &call->items[i];
         Bytes array = { 0 };
@@ -90,17 +106,20 @@ static bool npy_source(Data *d, const dln_value *call, Table *t, Problem *p) {
 }
 
 /* npz("file", image = "x_train", label = "y_train") */
-static bool npz_source(Data *d, const dln_value *call, Table *t, Problem *p) {
+static bool npz_source(Data *d, const dln_value *call, Table *t, Problem *p)
+{
     Bytes zip = { 0 };
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
     bool good = path && file_read(path, FILE_MOST, &zip, p);
-    if (good && call->count < 2) good = problem_set(p, EXIT_INPUT, "data: npz needs fields: npz(\"file\", image = \"x_train\")");
+    if (good && call->count < 2)
+        good = problem_set(p, EXIT_INPUT, "data: npz needs fields: npz(\"file\", image = \"x_train\")");
     for (int i = 1; good && i < call->count; i++) {
         const dln_value *v = &call->items[i];
         Bytes array = { 0 };
         if (!v->key || v->kind != DLN_STRING) {
-            good = problem_set(p, EXIT_INPUT, "data: npz takes the names of arrays: npz(\"file\", image = \"x_train\")");
+            good =
+                problem_set(p, EXIT_INPUT, "data: npz takes the names of arrays: npz(\"file\", image = \"x_train\")");
             break;
         }
         char *inner = text_join(p, "%s.npy", v->text), *shown = text_join(p, "%s:%s", path, v->text);
@@ -115,25 +134,30 @@ static bool npz_source(Data *d, const dln_value *call, Table *t, Problem *p) {
 }
 
 /* A name or number as text, into a list whose strings belong to the caller. */
-static bool column_words_add(const dln_value *v, Names *to, Problem *p) {
+static bool column_words_add(const dln_value *v, Names *to, Problem *p)
+{
     char number[32];
     const char *text = v->text;
-    if (v->kind == DLN_NUMBER) snprintf(number, sizeof number, "%.0f", v->number), text = number;
+    if (v->kind == DLN_NUMBER)
+        snprintf(number, sizeof number, "%.0f", v->number), text = number;
     else if (v->kind != DLN_WORD && v->kind != DLN_STRING)
         return problem_set(p, EXIT_INPUT, "data: csv: a column is a name or a number");
     return names_add(to, text, strlen(text), p) >= 0;
 }
 
-static bool columns_list(const dln_value *call, const char *key, Names *to, Problem *p) {
+static bool columns_list(const dln_value *call, const char *key, Names *to, Problem *p)
+{
     const dln_value *v = argument(call, key);
     if (!v) return true;
     if (v->kind != DLN_LIST) return column_words_add(v, to, p);
-    for (int i = 0; i < v->count; i++) if (!column_words_add(&v->items[i], to, p)) return false;
+    for (int i = 0; i < v->count; i++)
+        if (!column_words_add(&v->items[i], to, p)) return false;
     return true;
 }
 
 /* The field that a csv's target is for, where there can be no doubt. */
-static const char *only_target(const dln_model *m) {
+static const char *only_target(const dln_model *m)
+{
     const char *name = NULL;
     for (int i = 0; i < m->fields; i++) {
         if (!m->field[i].is_target) continue;
@@ -143,33 +167,40 @@ static const char *only_target(const dln_model *m) {
     return name;
 }
 
-static bool header_mode(const dln_value *call, int *mode, Problem *p) {
+static bool header_mode(const dln_value *call, int *mode, Problem *p)
+{
     const dln_value *v = argument(call, "header");
     *mode = -1;
     if (!v || (v->kind == DLN_WORD && !strcmp(v->text, "auto"))) return true;
-    if (v->kind == DLN_WORD && !strcmp(v->text, "true")) *mode = 1;
-    else if (v->kind == DLN_WORD && !strcmp(v->text, "false")) *mode = 0;
-    else if (v->kind == DLN_NUMBER && (v->number == 0 || v->number == 1)) *mode = (int)v->number;
-    else return problem_set(p, EXIT_INPUT, "data: csv: header is true, false or auto");
+    if (v->kind == DLN_WORD && !strcmp(v->text, "true"))
+        *mode = 1;
+    else if (v->kind == DLN_WORD && !strcmp(v->text, "false"))
+        *mode = 0;
+    else if (v->kind == DLN_NUMBER && (v->number == 0 || v->number == 1))
+        *mode = (int)v->number;
+    else
+        return problem_set(p, EXIT_INPUT, "data: csv: header is true, false or auto");
     return true;
 }
 
 /* Reads text as the call says; without a call, as a table of features. */
-static bool csv_read_as(Data *d, const dln_value *call, Bytes *text, const char *path, Table *t, Problem *p) {
+static bool csv_read_as(Data *d, const dln_value *call, Bytes *text, const char *path, Table *t, Problem *p)
+{
     static const char *const known[] = { "target", "drop", "header", "separator", "names", NULL };
     Names target = { 0 }, drop = { 0 }, names = { 0 };
     const char *field = only_target(d->model);
     CsvSpec spec = { .header = -1, .target_field = field };
     Names *classes = data_classes(d, field ? field : "target", p);
-    bool good = classes && (!call || (arguments_check(call, known, p) && columns_list(call, "target", &target, p)
-                && columns_list(call, "drop", &drop, p) && columns_list(call, "names", &names, p)
-                && header_mode(call, &spec.header, p)));
+    bool good = classes && (!call || (arguments_check(call, known, p) && columns_list(call, "target", &target, p) &&
+                                      columns_list(call, "drop", &drop, p) && columns_list(call, "names", &names, p) &&
+                                      header_mode(call, &spec.header, p)));
     if (good && target.count > 1) good = problem_set(p, EXIT_INPUT, "data: csv: one target only");
     const dln_value *separator = good && call ? argument(call, "separator") : NULL;
     if (separator) {
         if (separator->kind != DLN_STRING || strlen(separator->text) != 1)
             good = problem_set(p, EXIT_INPUT, "data: csv: separator is one character, as \";\"");
-        else spec.separator = separator->text[0];
+        else
+            spec.separator = separator->text[0];
     }
     if (good) {
         spec.target = target.count ? target.name[0] : NULL;
@@ -185,7 +216,8 @@ static bool csv_read_as(Data *d, const dln_value *call, Bytes *text, const char 
     return good;
 }
 
-static bool csv_source(Data *d, const dln_value *call, Table *t, Problem *p) {
+static bool csv_source(Data *d, const dln_value *call, Table *t, Problem *p)
+{
     Bytes text = { 0 };
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
@@ -195,13 +227,16 @@ static bool csv_source(Data *d, const dln_value *call, Table *t, Problem *p) {
     return good;
 }
 
-static bool text_source(Data *d, const dln_value *call, Table *t, Problem *p) {
+static bool text_source(Data *d, const dln_value *call, Table *t, Problem *p)
+{
     static const char *const known[] = { "context", NULL };
     Bytes text = { 0 };
     int64_t context = 0;
     Names *alphabet = data_classes(d, "characters", p);
-    if (!alphabet || !arguments_check(call, known, p) || !argument_integer(call, "context", 1, 1 << 24, &context, p)) return false;
-    if (!context) return problem_set(p, EXIT_INPUT, "data: text needs the length of a sample: text(\"file\", context = 128)");
+    if (!alphabet || !arguments_check(call, known, p) || !argument_integer(call, "context", 1, 1 << 24, &context, p))
+        return false;
+    if (!context)
+        return problem_set(p, EXIT_INPUT, "data: text needs the length of a sample: text(\"file\", context = 128)");
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
     bool good = path && file_read(path, FILE_MOST, &text, p) && chars_read(&text, path, (int)context, alphabet, t, p);
@@ -210,7 +245,8 @@ static bool text_source(Data *d, const dln_value *call, Table *t, Problem *p) {
     return good;
 }
 
-static bool cifar_source(Data *d, const dln_value *call, Table *t, Problem *p) {
+static bool cifar_source(Data *d, const dln_value *call, Table *t, Problem *p)
+{
     const char *name = argument_file(call, p);
     glob_t found = { 0 };
     bool good = name != NULL;
@@ -221,7 +257,9 @@ static bool cifar_source(Data *d, const dln_value *call, Table *t, Problem *p) {
         glob(pattern, 0, NULL, &found);
         free(pattern);
     }
-    if (good && !found.gl_pathc) good = problem_set(p, EXIT_IO, "cannot find %s in %s; --data DIR or DLN_DATA names the folder", name, d->folder);
+    if (good && !found.gl_pathc)
+        good =
+            problem_set(p, EXIT_IO, "cannot find %s in %s; --data DIR or DLN_DATA names the folder", name, d->folder);
     for (size_t i = 0; good && i < found.gl_pathc; i++) good = cifar_read(found.gl_pathv[i], t, p);
     globfree(&found);
     return good;
@@ -229,7 +267,8 @@ static bool cifar_source(Data *d, const dln_value *call, Table *t, Problem *p) {
 
 /* ---- parts ---- */
 
-uint64_t part_row(const Part *part, uint64_t i) {
+uint64_t part_row(const Part *part, uint64_t i)
+{
     for (; part->of; part = part->of) {
         i += part->first;
         if (part->order.count) i = shuffle_place(&part->order, i);
@@ -237,21 +276,27 @@ uint64_t part_row(const Part *part, uint64_t i) {
     return i;
 }
 
-static Part *part_new(Data *d, const char *name, size_t length, Problem *p) {
+static Part *part_new(Data *d, const char *name, size_t length, Problem *p)
+{
     if (!memory_grow((void **)&d->part, &d->part_room, (size_t)d->parts + 1, sizeof *d->part, p)) return NULL;
     Part *part = memory_new(1, sizeof *part, p);
-    if (!part || !(part->name = text_join(p, "%.*s", (int)length, name))) { free(part); return NULL; }
+    if (!part || !(part->name = text_join(p, "%.*s", (int)length, name))) {
+        free(part);
+        return NULL;
+    }
     return d->part[d->parts++] = part;
 }
 
-static Part *part_of_table(Data *d, const char *name, size_t length, Table **table, Problem *p) {
+static Part *part_of_table(Data *d, const char *name, size_t length, Table **table, Problem *p)
+{
     Part *part = part_new(d, name, length, p);
     if (!part || !(part->own = memory_new(1, sizeof *part->own, p))) return NULL;
     part->table = *table = part->own;
     return part;
 }
 
-static void part_drop_last(Data *d) {            /* one that could not be made */
+static void part_drop_last(Data *d)
+{ /* one that could not be made */
     Part *part = d->part[--d->parts];
     if (part->own) table_free(part->own);
     free(part->own);
@@ -260,7 +305,8 @@ static void part_drop_last(Data *d) {            /* one that could not be made *
 }
 
 /* Shares of `split(all, 0.8, 0.1, seed = 42)`: their upper ends as parts of 1, the last being 1. */
-static int split_ends(const dln_value *call, double *end, int most, Problem *p) {
+static int split_ends(const dln_value *call, double *end, int most, Problem *p)
+{
     int count = 0;
     double sum = 0;
     for (int i = 1; i < call->count; i++) {
@@ -277,14 +323,16 @@ static int split_ends(const dln_value *call, double *end, int most, Problem *p) 
     return count ? count + 1 : 0;
 }
 
-static const char *next_name(const char *key, size_t *length) {
+static const char *next_name(const char *key, size_t *length)
+{
     while (*key == ' ' || *key == ',') key++;
     *length = strcspn(key, ", ");
     return *length ? key : NULL;
 }
 
 /* Makes all parts that the key names. */
-static bool split_define(Data *d, const dln_value *call, Problem *p) {
+static bool split_define(Data *d, const dln_value *call, Problem *p)
+{
     static const char *const known[] = { "seed", "shuffle", NULL };
     enum { MOST = 16 };
     double end[MOST], begin = 0;
@@ -293,7 +341,8 @@ static bool split_define(Data *d, const dln_value *call, Problem *p) {
     if (!arguments_check(call, known, p) || !argument_integer(call, "seed", 0, 1e15, &seed, p)) return false;
     if (!call->count || call->items[0].key || call->items[0].kind != DLN_WORD)
         return problem_set(p, EXIT_INPUT, "data: split needs what to split first: split(all, 0.8)");
-    bool mixed = !(shuffle && ((shuffle->kind == DLN_WORD && !strcmp(shuffle->text, "false")) || (shuffle->kind == DLN_NUMBER && !shuffle->number)));
+    bool mixed = !(shuffle && ((shuffle->kind == DLN_WORD && !strcmp(shuffle->text, "false")) ||
+                               (shuffle->kind == DLN_NUMBER && !shuffle->number)));
     const Part *all = data_part(d, call->items[0].text, p);
     int shares = all ? split_ends(call, end, MOST, p) : 0, i = 0;
     if (!shares) return false;
@@ -303,8 +352,11 @@ static bool split_define(Data *d, const dln_value *call, Problem *p) {
         Table *table = NULL;
         Part *part = all->table->slide ? part_of_table(d, name, length, &table, p) : part_new(d, name, length, p);
         if (!part) return false;
-        if (table) {                             /* text stays in order, or samples of both parts would overlap */
-            if (!chars_split(all->table, begin, end[i], table, p)) { part_drop_last(d); return false; }
+        if (table) { /* text stays in order, or samples of both parts would overlap */
+            if (!chars_split(all->table, begin, end[i], table, p)) {
+                part_drop_last(d);
+                return false;
+            }
             part->rows = table->rows;
             continue;
         }
@@ -315,101 +367,128 @@ static bool split_define(Data *d, const dln_value *call, Problem *p) {
         uint64_t stop = end[i] >= 1 ? all->rows : (uint64_t)((double)all->rows * end[i]);
         part->rows = stop > part->first ? stop - part->first : 0;
         if (!part->rows)
-            return problem_set(p, EXIT_INPUT, "data: %s = split(..): no sample is left for %s of %llu", call->key, part->name,
-                               (unsigned long long)all->rows);
+            return problem_set(p, EXIT_INPUT, "data: %s = split(..): no sample is left for %s of %llu", call->key,
+                               part->name, (unsigned long long)all->rows);
     }
     size_t ignored;
     const char *rest = call->key;
     for (int k = 0; k < i && (rest = next_name(rest, &ignored)); k++) rest += ignored;
     if (i < shares || (rest && next_name(rest, &ignored)))
-        return problem_set(p, EXIT_INPUT, "data: %s = split(..) has %d shares; it needs one name for each", call->key, shares);
+        return problem_set(p, EXIT_INPUT, "data: %s = split(..) has %d shares; it needs one name for each", call->key,
+                           shares);
     return true;
 }
 
-static bool source_define(Data *d, const dln_value *v, const char *name, Problem *p) {
+static bool source_define(Data *d, const dln_value *v, const char *name, Problem *p)
+{
     const char *callee[SOURCES + 1];
     for (int i = 0; i < SOURCES; i++) callee[i] = sources[i].name;
     callee[SOURCES] = "split";
-    if (v->kind != DLN_CALL) return problem_set(p, EXIT_INPUT, "data: %s is no source; write %s = csv(\"file\"), idx(..) ..", name, name);
+    if (v->kind != DLN_CALL)
+        return problem_set(p, EXIT_INPUT, "data: %s is no source; write %s = csv(\"file\"), idx(..) ..", name, name);
     if (!strcmp(v->text, "split")) return split_define(d, v, p);
     for (int i = 0; i < SOURCES; i++) {
         if (strcmp(v->text, sources[i].name)) continue;
         Table *table = NULL;
         Part *part = part_of_table(d, name, strlen(name), &table, p);
         if (!part) return false;
-        if (!sources[i].read(d, v, table, p)) { part_drop_last(d); return false; }
+        if (!sources[i].read(d, v, table, p)) {
+            part_drop_last(d);
+            return false;
+        }
         part->rows = table->rows;
         return true;
     }
     const char *near = name_nearest(v->text, callee, SOURCES + 1);
     problem_set(p, EXIT_INPUT, "data: there is no source '%s'", v->text);
-    if (near) problem_add(p, "; did you mean '%s'?", near);
-    else for (int i = 0; i <= SOURCES; i++) problem_add(p, "%s %s", i ? "," : "; there are", callee[i]);
+    if (near)
+        problem_add(p, "; did you mean '%s'?", near);
+    else
+        for (int i = 0; i <= SOURCES; i++) problem_add(p, "%s %s", i ? "," : "; there are", callee[i]);
     return false;
 }
 
-static bool key_has(const char *key, const char *name) {
+static bool key_has(const char *key, const char *name)
+{
     size_t length;
     for (; (key = next_name(key, &length)); key += length)
         if (length == strlen(name) && !memcmp(key, name, length)) return true;
     return false;
 }
 
-static const Part *part_find(const Data *d, const char *name) {
-    for (int i = 0; i < d->parts; i++) if (!strcmp(d->part[i]->name, name)) return d->part[i];
+static const Part *part_find(const Data *d, const char *name)
+{
+    for (int i = 0; i < d->parts; i++)
+        if (!strcmp(d->part[i]->name, name)) return d->part[i];
     return NULL;
 }
 
-const Part *data_part(Data *d, const char *name, Problem *p) {
+const Part *data_part(Data *d, const char *name, Problem *p)
+{
     const dln_model *m = d->model;
     const Part *part = part_find(d, name);
     if (part) return part;
     for (int i = 0; i < m->data_values; i++) {
         const dln_value *v = &m->data[i];
         if (!v->key || !key_has(v->key, name)) continue;
-        if (d->depth > 20) { problem_set(p, EXIT_INPUT, "data: %s is made of itself", name); return NULL; }
+        if (d->depth > 20) {
+            problem_set(p, EXIT_INPUT, "data: %s is made of itself", name);
+            return NULL;
+        }
         d->depth++;
         bool good = v->kind == DLN_WORD ? data_part(d, v->text, p) != NULL : source_define(d, v, name, p);
         d->depth--;
         if (!good) return NULL;
         return v->kind == DLN_WORD ? part_find(d, v->text) : part_find(d, name);
     }
-    if (!m->data_values) problem_set(p, EXIT_INPUT, "%s has no data block; it names the files to read", m->source);
+    if (!m->data_values)
+        problem_set(p, EXIT_INPUT, "%s has no data block; it names the files to read", m->source);
     else {
         problem_set(p, EXIT_INPUT, "the data block of %s defines no '%s'; it has:", m->source, name);
-        for (int i = 0; i < m->data_values; i++) if (m->data[i].key) problem_add(p, "%s %s", i ? "," : "", m->data[i].key);
+        for (int i = 0; i < m->data_values; i++)
+            if (m->data[i].key) problem_add(p, "%s %s", i ? "," : "", m->data[i].key);
     }
     return NULL;
 }
 
-static NamedNames *classes_find(const Data *d, const char *field) {
-    for (int i = 0; i < d->class_fields; i++) if (!strcmp(d->classes[i]->field, field)) return d->classes[i];
+static NamedNames *classes_find(const Data *d, const char *field)
+{
+    for (int i = 0; i < d->class_fields; i++)
+        if (!strcmp(d->classes[i]->field, field)) return d->classes[i];
     return NULL;
 }
 
-const Names *data_class_names(const Data *d, const char *field) {
+const Names *data_class_names(const Data *d, const char *field)
+{
     const NamedNames *n = classes_find(d, field);
     return n && n->names.count ? &n->names : NULL;
 }
 
-Names *data_classes(Data *d, const char *field, Problem *p) {
+Names *data_classes(Data *d, const char *field, Problem *p)
+{
     NamedNames *n = classes_find(d, field);
     if (n) return &n->names;
-    if (!memory_grow((void **)&d->classes, &d->class_room, (size_t)d->class_fields + 1, sizeof *d->classes, p)) return NULL;
-    if (!(n = memory_new(1, sizeof *n, p)) || !(n->field = text_join(p, "%s", field))) { free(n); return NULL; }
+    if (!memory_grow((void **)&d->classes, &d->class_room, (size_t)d->class_fields + 1, sizeof *d->classes, p))
+        return NULL;
+    if (!(n = memory_new(1, sizeof *n, p)) || !(n->field = text_join(p, "%s", field))) {
+        free(n);
+        return NULL;
+    }
     d->classes[d->class_fields++] = n;
     return &n->names;
 }
 
 /* The first call of the data block to a source, which says what files of this model look like. */
-static const dln_value *source_call(const dln_model *m, const char *callee) {
+static const dln_value *source_call(const dln_model *m, const char *callee)
+{
     for (int i = 0; i < m->data_values; i++)
         if (m->data[i].kind == DLN_CALL && !strcmp(m->data[i].text, callee)) return &m->data[i];
     return NULL;
 }
 
 /* A CSV of as many columns as the input has elements is all features; any other is read as the data block says. */
-static bool csv_input(Data *d, Bytes *text, const char *path, size_t elements, Table *t, Problem *p) {
+static bool csv_input(Data *d, Bytes *text, const char *path, size_t elements, Table *t, Problem *p)
+{
     const dln_value *call = source_call(d->model, "csv");
     Bytes copy = { memory_new(text->count + 1, 1, p), text->count };
     if (!copy.at) return false;
@@ -422,7 +501,8 @@ static bool csv_input(Data *d, Bytes *text, const char *path, size_t elements, T
     return csv_read_as(d, call, text, path, t, p);
 }
 
-const Part *data_input(Data *d, const char *path, Problem *p) {
+const Part *data_input(Data *d, const char *path, Problem *p)
+{
     const dln_model *m = d->model;
     const dln_field *input = NULL;
     Table *t = NULL;
@@ -430,19 +510,31 @@ const Part *data_input(Data *d, const char *path, Problem *p) {
     size_t elements = 1;
     for (int i = 0; i < m->fields; i++) {
         if (m->field[i].is_target) continue;
-        if (input) { problem_set(p, EXIT_USAGE, "--input FILE is for models with one input"); return NULL; }
+        if (input) {
+            problem_set(p, EXIT_USAGE, "--input FILE is for models with one input");
+            return NULL;
+        }
         input = &m->field[i];
     }
-    if (!input) { problem_set(p, EXIT_USAGE, "the model has no input"); return NULL; }
+    if (!input) {
+        problem_set(p, EXIT_USAGE, "the model has no input");
+        return NULL;
+    }
     for (int i = 0; i < input->rank; i++) elements *= (size_t)input->extent[i];
     if (!file_read(path, FILE_MOST, &text, p)) return NULL;
     bool idx = text.count >= 4 && !text.at[0] && !text.at[1];
     bool array = text.count >= 6 && !memcmp(text.at, "\x93NUMPY", 6);
-    if (idx && !strcmp(path, "-")) { problem_set(p, EXIT_USAGE, "IDX images are read from a file, not from standard input"); free(text.at); return NULL; }
+    if (idx && !strcmp(path, "-")) {
+        problem_set(p, EXIT_USAGE, "IDX images are read from a file, not from standard input");
+        free(text.at);
+        return NULL;
+    }
     Part *part = part_of_table(d, "(input)", 7, &t, p);
-    bool good = part && (idx ? idx_read(path, input->name, t, p) : array ? npy_read(&text, path, input->name, t, p)
-                : source_call(m, "text") ? chars_read(&text, path, (int)elements, data_classes(d, "characters", p), t, p)
-                : csv_input(d, &text, path, elements, t, p));
+    bool good = part && (idx     ? idx_read(path, input->name, t, p)
+                         : array ? npy_read(&text, path, input->name, t, p)
+                         : source_call(m, "text")
+                             ? chars_read(&text, path, (int)elements, data_classes(d, "characters", p), t, p)
+                             : csv_input(d, &text, path, elements, t, p));
     free(text.at);
     if (good && strcmp(t->column[0].name, input->name)) {
         free(t->column[0].name);
@@ -456,7 +548,8 @@ const Part *data_input(Data *d, const char *path, Problem *p) {
     return part;
 }
 
-void data_end(Data *d) {
+void data_end(Data *d)
+{
     while (d->parts) part_drop_last(d);
     for (int i = 0; i < d->class_fields; i++) {
         names_free(&d->classes[i]->names);

@@ -3,27 +3,39 @@
 #include <string.h>
 #include "data.h"
 
-size_t cell_bytes(CellType type) {
+size_t cell_bytes(CellType type)
+{
     static const size_t bytes[] = { [CELL_U8] = 1, [CELL_I32] = 4, [CELL_F32] = 4, [CELL_F64] = 8 };
     return bytes[type];
 }
 
-Column *table_add(Table *t, const char *name, const char *file, Problem *p) {
+Column *table_add(Table *t, const char *name, const char *file, Problem *p)
+{
     Column *columns = realloc(t->column, ((size_t)t->columns + 1) * sizeof *columns);
-    if (!columns) { problem_set(p, EXIT_IO, "out of memory"); return NULL; }
+    if (!columns) {
+        problem_set(p, EXIT_IO, "out of memory");
+        return NULL;
+    }
     t->column = columns;
     Column c = { .name = text_join(p, "%s", name), .file = text_join(p, "%s", file), .elements = 1 };
-    if (!c.name || !c.file) { free(c.name); free(c.file); return NULL; }
+    if (!c.name || !c.file) {
+        free(c.name);
+        free(c.file);
+        return NULL;
+    }
     columns[t->columns] = c;
     return &columns[t->columns++];
 }
 
-const Column *table_find(const Table *t, const char *name) {
-    for (int i = 0; i < t->columns; i++) if (!strcmp(t->column[i].name, name)) return &t->column[i];
+const Column *table_find(const Table *t, const char *name)
+{
+    for (int i = 0; i < t->columns; i++)
+        if (!strcmp(t->column[i].name, name)) return &t->column[i];
     return NULL;
 }
 
-void table_free(Table *t) {
+void table_free(Table *t)
+{
     for (int i = 0; i < t->columns; i++) {
         free(t->column[i].name);
         free(t->column[i].file);

@@ -12,7 +12,7 @@
 typedef struct Trainer {
     Run *r;
     const dln_model *m;
-    Feed feed, check;                            /* training data; validation data */
+    Feed feed, check; /* training data; validation data */
     bool validated, in_steps, stopped, restored;
     const char *check_name;
     Display display;
@@ -21,32 +21,37 @@ typedef struct Trainer {
     Progress at;
     uint64_t seed;
     int64_t epoch_steps, round_steps, rounds, total_steps;
-    double *validation;                          /* the newest report on the validation data */
+    double *validation; /* the newest report on the validation data */
     char *best_path;
 } Trainer;
 
 static volatile sig_atomic_t interrupted;
 
-static void on_signal(int number) {
-    if (interrupted) _exit(128 + number);        /* the second one */
+static void on_signal(int number)
+{
+    if (interrupted) _exit(128 + number); /* the second one */
     interrupted = number;
 }
 
 enum { SIGNALS = 4 };
 
 /* SIGINT and SIGTERM end the training after the step; a closed pipe or a full disk is an error that write() tells. */
-static void signals_set(bool on, struct sigaction saved[SIGNALS]) {
+static void signals_set(bool on, struct sigaction saved[SIGNALS])
+{
     static const int number[SIGNALS] = { SIGINT, SIGTERM, SIGPIPE, SIGXFSZ };
     struct sigaction ours = { .sa_flags = SA_RESTART };
     sigemptyset(&ours.sa_mask);
     for (int i = 0; i < SIGNALS; i++) {
         ours.sa_handler = i < 2 ? on_signal : SIG_IGN;
-        if (on) sigaction(number[i], &ours, &saved[i]);
-        else sigaction(number[i], &saved[i], NULL);
+        if (on)
+            sigaction(number[i], &ours, &saved[i]);
+        else
+            sigaction(number[i], &saved[i], NULL);
     }
 }
 
-static void trainer_clock(Trainer *t, const char *name, double value) {
+static void trainer_clock(Trainer *t, const char *name, double value)
+{
     for (int i = 0; i < t->m->clocks; i++) {
         if (strcmp(t->m->clock[i], name)) continue;
         t->at.last[i] = value;
@@ -56,13 +61,15 @@ static void trainer_clock(Trainer *t, const char *name, double value) {
 
 /* ---- before the first step ---- */
 
-static bool trainer_data(Trainer *t, Problem *p) {
+static bool trainer_data(Trainer *t, Problem *p)
+{
     Run *r = t->r;
     const dln_value *v = value_find(t->m->train, t->m->train_values, "validate");
     const Part *train = data_part(&r->data, "train", p);
     if (!train || !feed_open(&t->feed, t->m, train, true, p)) return false;
     if (r->options.limit > 0 && (uint64_t)r->options.limit < t->feed.rows) t->feed.rows = (uint64_t)r->options.limit;
-    if (v && v->kind != DLN_WORD) return problem_set(p, EXIT_INPUT, "train: validate is the name of a part of the data");
+    if (v && v->kind != DLN_WORD)
+        return problem_set(p, EXIT_INPUT, "train: validate is the name of a part of the data");
     t->validated = r->options.has_validate ? r->options.validate : v != NULL;
     if (!t->validated) return true;
     t->check_name = v ? v->text : "test";
@@ -70,7 +77,8 @@ static bool trainer_data(Trainer *t, Problem *p) {
     return check && feed_open(&t->check, t->m, check, true, p);
 }
 
-static void trainer_plan(Trainer *t) {
+static void trainer_plan(Trainer *t)
+{
     const Options *o = &t->r->options;
     const uint64_t batch = (uint64_t)t->at.batch;
     int64_t steps = o->steps > 0 ? o->steps : o->epochs >= 0 ? 0 : t->m->steps;
@@ -83,16 +91,20 @@ static void trainer_plan(Trainer *t) {
     t->total_steps = t->in_steps ? steps : epochs > INT64_MAX / t->epoch_steps ? INT64_MAX : epochs * t->epoch_steps;
 }
 
-static bool trainer_resume(Trainer *t, Problem *p) {
+static bool trainer_resume(Trainer *t, Problem *p)
+{
     const Options *o = &t->r->options;
     const int64_t batch = t->at.batch;
     if (!checkpoint_load(t->r, t->r->weights, &t->at, &t->seed, p)) return false;
     if (o->seed >= 0 && (uint64_t)o->seed != t->seed)
-        return problem_set(p, EXIT_USAGE, "--seed %lld: %s was trained with seed %llu", (long long)o->seed, t->r->weights, (unsigned long long)t->seed);
+        return problem_set(p, EXIT_USAGE, "--seed %lld: %s was trained with seed %llu", (long long)o->seed,
+                           t->r->weights, (unsigned long long)t->seed);
     bool other = t->at.batch != batch || t->at.rows != t->feed.rows;
     if (other && t->at.batch_in_epoch)
-        return problem_set(p, EXIT_INPUT, "%s stands in the middle of an epoch of %llu samples in batches of %lld; go on with the same",
-                           t->r->weights, (unsigned long long)t->at.rows, (long long)t->at.batch);
+        return problem_set(
+            p, EXIT_INPUT,
+            "%s stands in the middle of an epoch of %llu samples in batches of %lld; go on with the same",
+            t->r->weights, (unsigned long long)t->at.rows, (long long)t->at.batch);
     t->at.batch = batch;
     t->at.rows = t->feed.rows;
     for (int i = 0; i < t->m->clocks; i++)
@@ -101,7 +113,8 @@ static bool trainer_resume(Trainer *t, Problem *p) {
 }
 
 /* Passes over the training data that the model asks for before it begins (statistics of normalize). */
-static bool trainer_measure(Trainer *t, Problem *p) {
+static bool trainer_measure(Trainer *t, Problem *p)
+{
     const uint64_t batch = (uint64_t)t->at.batch;
     for (int pass = 0; pass < t->m->passes && !interrupted; pass++) {
         for (uint64_t first = 0; first < t->feed.rows && !interrupted; first += batch) {
@@ -114,7 +127,8 @@ static bool trainer_measure(Trainer *t, Problem *p) {
     return true;
 }
 
-static bool trainer_begin(Trainer *t, Run *r, Problem *p) {
+static bool trainer_begin(Trainer *t, Run *r, Problem *p)
+{
     const Options *o = &r->options;
     *t = (Trainer){ .r = r, .m = r->model, .seed = o->seed >= 0 ? (uint64_t)o->seed : r->model->seed };
     t->at = (Progress){ .batch = run_batch(r), .best = (double)NAN, .watched = (double)NAN };
@@ -122,7 +136,8 @@ static bool trainer_begin(Trainer *t, Run *r, Problem *p) {
     t->validation = memory_new((size_t)r->value_count, sizeof *t->validation, p);
     if (!t->at.last || !t->validation) return false;
     if (o->resume && !checkpoint_classes(r, r->weights, p)) return false;
-    if (!trainer_data(t, p) || !policy_read(&t->policy, t->m, t->validated, p) || !run_init(r, t->seed, p)) return false;
+    if (!trainer_data(t, p) || !policy_read(&t->policy, t->m, t->validated, p) || !run_init(r, t->seed, p))
+        return false;
     t->at.rows = t->feed.rows;
     size_t stem = strlen(r->weights);
     if (stem > 12 && !strcmp(r->weights + stem - 12, ".safetensors")) stem -= 12;
@@ -137,17 +152,20 @@ static bool trainer_begin(Trainer *t, Run *r, Problem *p) {
 /* ---- steps ---- */
 
 /* Why a loss is not finite: the first tensor that is not either. */
-static bool loss_explain(const Trainer *t, double loss, Problem *p) {
+static bool loss_explain(const Trainer *t, double loss, Problem *p)
+{
     void *values = NULL;
     Problem ignored;
-    problem_set(p, EXIT_INPUT, "step %lld (epoch %lld): the loss is %g; ", (long long)t->at.step, (long long)t->at.epoch + 1, loss);
+    problem_set(p, EXIT_INPUT, "step %lld (epoch %lld): the loss is %g; ", (long long)t->at.step,
+                (long long)t->at.epoch + 1, loss);
     for (int i = 0; i < t->m->tensors; i++) {
         const dln_tensor *tensor = &t->m->tensor[i];
         if (!tensor_get(t->r, i, &values, &ignored)) break;
         for (size_t k = 0, n = tensor_elements(tensor); k < n; k++) {
             double v = t->m->real_bytes == 8 ? ((double *)values)[k] : (double)((float *)values)[k];
-            if (isfinite(v) || (isinf(v) && tensor->kind != DLN_PARAM)) continue;        /* a state may begin with inf */
-            problem_add(p, "the first tensor that is not finite: %s (%s), element %zu. ", tensor->name, tensor->line ? tensor->line : "?", k);
+            if (isfinite(v) || (isinf(v) && tensor->kind != DLN_PARAM)) continue; /* a state may begin with inf */
+            problem_add(p, "the first tensor that is not finite: %s (%s), element %zu. ", tensor->name,
+                        tensor->line ? tensor->line : "?", k);
             i = t->m->tensors;
             break;
         }
@@ -158,7 +176,8 @@ static bool loss_explain(const Trainer *t, double loss, Problem *p) {
     return false;
 }
 
-static bool trainer_step(Trainer *t, Problem *p) {
+static bool trainer_step(Trainer *t, Problem *p)
+{
     const uint64_t batch = (uint64_t)t->at.batch, first = (uint64_t)t->at.batch_in_epoch * batch;
     const Shuffle order = shuffle_new(t->feed.rows, t->seed, 2 * (uint64_t)t->at.epoch);
     const size_t shift = (size_t)shuffle_below(t->seed, 2 * (uint64_t)t->at.epoch + 1, t->feed.part->table->slide);
@@ -178,7 +197,8 @@ static bool trainer_step(Trainer *t, Problem *p) {
 
 /* ---- rounds ---- */
 
-static void clocks_report(Trainer *t, const double *values, const char *prefix) {
+static void clocks_report(Trainer *t, const double *values, const char *prefix)
+{
     char label[100], name[120];
     for (int i = 0, at = 0; i < t->m->metrics; at += t->m->metric[i++].values) {
         snprintf(name, sizeof name, "%s%s", prefix, metric_label(&t->m->metric[i], label, sizeof label));
@@ -186,16 +206,19 @@ static void clocks_report(Trainer *t, const double *values, const char *prefix) 
     }
 }
 
-static double monitor_value(const Trainer *t, const Monitor *monitor) {
+static double monitor_value(const Trainer *t, const Monitor *monitor)
+{
     return (monitor->validation ? t->validation : t->r->values)[monitor->place];
 }
 
-static bool trainer_save(Trainer *t, const char *path, Problem *p) {
+static bool trainer_save(Trainer *t, const char *path, Problem *p)
+{
     return !t->r->options.save || checkpoint_save(t->r, path, &t->at, t->seed, KEEP_ALL, p);
 }
 
 /* What the train block wants done at the end of a round. */
-static bool policy_act(Trainer *t, int64_t round, Problem *p) {
+static bool policy_act(Trainer *t, int64_t round, Problem *p)
+{
     Policy *policy = &t->policy;
     if (policy->stops) {
         double value = monitor_value(t, &policy->stop);
@@ -212,7 +235,8 @@ static bool policy_act(Trainer *t, int64_t round, Problem *p) {
         }
     }
     if (policy->every && round % policy->every == 0) {
-        char *path = text_join(p, "%.*s-%04lld.safetensors", (int)(strlen(t->best_path) - 17), t->best_path, (long long)round);
+        char *path =
+            text_join(p, "%.*s-%04lld.safetensors", (int)(strlen(t->best_path) - 17), t->best_path, (long long)round);
         bool good = path && trainer_save(t, path, p);
         free(path);
         if (!good) return false;
@@ -221,25 +245,29 @@ static bool policy_act(Trainer *t, int64_t round, Problem *p) {
 }
 
 /* steps: of the round; own: those done by this run of the program. */
-static bool round_end(Trainer *t, int64_t round, int64_t steps, int64_t own, Problem *p) {
+static bool round_end(Trainer *t, int64_t round, int64_t steps, int64_t own, Problem *p)
+{
     Run *r = t->r;
     double begun = t->display.begun;
     if (!run_check(r, t->m->report(r->object, r->values), "report", p)) return false;
     if (t->validated && !evaluate_feed(r, &t->check, t->validation, p)) return false;
     clocks_report(t, r->values, "");
     if (t->validated) clocks_report(t, t->validation, "val_");
-    trainer_clock(t, "epoch_end", 1);            /* for the next step: schedules see the new figures then */
+    trainer_clock(t, "epoch_end", 1); /* for the next step: schedules see the new figures then */
     const double *validation = t->validated ? t->validation : NULL;
     display_round_end(&t->display, steps, own, r->values, validation);
-    return log_round(&t->log, t->at.epoch, t->at.step, seconds_now() - begun, r->values, validation, p)
-           && policy_act(t, round, p);
+    return log_round(&t->log, t->at.epoch, t->at.step, seconds_now() - begun, r->values, validation, p) &&
+           policy_act(t, round, p);
 }
 
 /* Steps until the round is full or somebody interrupts. */
-static bool round_run(Trainer *t, int64_t round, Problem *p) {
+static bool round_run(Trainer *t, int64_t round, Problem *p)
+{
     Run *r = t->r;
-    int64_t steps = t->round_steps, begun, done = t->in_steps ? t->at.step - (round - 1) * t->round_steps : t->at.batch_in_epoch;
-    if (t->in_steps && steps > t->total_steps - (round - 1) * t->round_steps) steps = t->total_steps - (round - 1) * t->round_steps;
+    int64_t steps = t->round_steps, begun,
+            done = t->in_steps ? t->at.step - (round - 1) * t->round_steps : t->at.batch_in_epoch;
+    if (t->in_steps && steps > t->total_steps - (round - 1) * t->round_steps)
+        steps = t->total_steps - (round - 1) * t->round_steps;
     if (!done && !run_check(r, t->m->reset(r->object), "reset", p)) return false;
     display_round(&t->display, round, steps);
     begun = done;
@@ -253,10 +281,12 @@ static bool round_run(Trainer *t, int64_t round, Problem *p) {
     return done < steps || round_end(t, round, steps, steps - begun, p);
 }
 
-static bool rounds_run(Trainer *t, Problem *p) {
+static bool rounds_run(Trainer *t, Problem *p)
+{
     for (;;) {
         int64_t round = t->in_steps ? t->at.step / t->round_steps : t->at.epoch;
-        if (round >= t->rounds || t->stopped || interrupted || (t->in_steps && t->at.step >= t->total_steps)) return true;
+        if (round >= t->rounds || t->stopped || interrupted || (t->in_steps && t->at.step >= t->total_steps))
+            return true;
         if (!round_run(t, round + 1, p)) return false;
         if (t->stopped && !t->r->options.quiet)
             fprintf(stderr, "early stop: %s has not become better than %.4f for %lld rounds\n", t->policy.stop.name,
@@ -267,17 +297,20 @@ static bool rounds_run(Trainer *t, Problem *p) {
 /* ---- the end ---- */
 
 /* Puts the best weights back, if they are not the last ones. */
-static bool best_restore(Trainer *t, Problem *p) {
+static bool best_restore(Trainer *t, Problem *p)
+{
     if (!t->policy.keeps_best || !t->r->options.save || isnan(t->at.best) || access(t->best_path, R_OK)) return true;
     int64_t step = t->at.step;
     if (!checkpoint_load(t->r, t->best_path, &t->at, &t->seed, p)) return false;
     t->restored = t->at.step != step;
     if (t->restored && !t->r->options.quiet)
-        fprintf(stderr, "the best weights (%s %.4f, step %lld) are restored\n", t->policy.best.name, t->at.best, (long long)t->at.step);
+        fprintf(stderr, "the best weights (%s %.4f, step %lld) are restored\n", t->policy.best.name, t->at.best,
+                (long long)t->at.step);
     return true;
 }
 
-static bool trainer_finish(Trainer *t, bool any, Problem *p) {
+static bool trainer_finish(Trainer *t, bool any, Problem *p)
+{
     Run *r = t->r;
     bool quiet = r->options.quiet;
     if (!best_restore(t, p) || !trainer_save(t, r->weights, p)) return false;
@@ -289,9 +322,10 @@ static bool trainer_finish(Trainer *t, bool any, Problem *p) {
     return true;
 }
 
-static int trainer_interrupt(Trainer *t, Problem *p) {
+static int trainer_interrupt(Trainer *t, Problem *p)
+{
     display_break(&t->display);
-    if (!t->at.step) return 128 + interrupted;   /* nothing to keep */
+    if (!t->at.step) return 128 + interrupted; /* nothing to keep */
     if (!trainer_save(t, t->r->weights, p)) return p->code;
     if (!t->r->options.quiet)
         fprintf(stderr, "interrupted after step %lld of %lld%s%s%s\n", (long long)t->at.step, (long long)t->total_steps,
@@ -300,17 +334,20 @@ static int trainer_interrupt(Trainer *t, Problem *p) {
     return 128 + interrupted;
 }
 
-static void trainer_announce(const Trainer *t) {
+static void trainer_announce(const Trainer *t)
+{
     double parameters = 0;
     for (int i = 0; i < t->m->tensors; i++)
         if (t->m->tensor[i].kind == DLN_PARAM) parameters += (double)tensor_elements(&t->m->tensor[i]);
     if (t->display.kind != PROGRESS_BAR && t->display.kind != PROGRESS_PLAIN) return;
-    fprintf(stderr, "%s: %.0f parameters; trains on %llu samples", t->m->name, parameters, (unsigned long long)t->feed.rows);
+    fprintf(stderr, "%s: %.0f parameters; trains on %llu samples", t->m->name, parameters,
+            (unsigned long long)t->feed.rows);
     if (t->validated) fprintf(stderr, ", validates on %llu (%s)", (unsigned long long)t->check.rows, t->check_name);
     fprintf(stderr, "; batches of %lld, seed %llu\n", (long long)t->at.batch, (unsigned long long)t->seed);
 }
 
-static void trainer_end(Trainer *t) {
+static void trainer_end(Trainer *t)
+{
     if (t->feed.model) feed_close(&t->feed);
     if (t->check.model) feed_close(&t->check);
     free(t->at.last);
@@ -318,12 +355,14 @@ static void trainer_end(Trainer *t) {
     free(t->best_path);
 }
 
-int train_command(Run *r, Problem *p) {
+int train_command(Run *r, Problem *p)
+{
     Trainer t;
     struct sigaction saved[SIGNALS];
     int code = EXIT_DONE;
     if (!r->model->step || !r->model->report)
-        return problem_set(p, EXIT_INPUT, "%s has no train block: the model can only predict", r->model->source), p->code;
+        return problem_set(p, EXIT_INPUT, "%s has no train block: the model can only predict", r->model->source),
+               p->code;
     interrupted = 0;
     signals_set(true, saved);
     bool good = trainer_begin(&t, r, p);
@@ -332,9 +371,12 @@ int train_command(Run *r, Problem *p) {
         display_begin(&t.display, r, t.in_steps, t.rounds);
         trainer_announce(&t);
         good = rounds_run(&t, p);
-        if (!good) display_break(&t.display);
-        else if (interrupted) code = trainer_interrupt(&t, p);
-        else good = trainer_finish(&t, t.at.step > before, p);
+        if (!good)
+            display_break(&t.display);
+        else if (interrupted)
+            code = trainer_interrupt(&t, p);
+        else
+            good = trainer_finish(&t, t.at.step > before, p);
     }
     if (t.log.file && !log_close(&t.log, p)) good = false;
     if (!good) code = p->code;

@@ -5,16 +5,21 @@
 #include <zlib.h>
 #include "data.h"
 
-static uint32_t little(const unsigned char *b, int bytes) {
+static uint32_t little(const unsigned char *b, int bytes)
+{
     uint32_t v = 0;
     for (int i = bytes - 1; i >= 0; i--) v = v << 8 | b[i];
     return v;
 }
 
-typedef struct ZipEntry { int method; uint32_t crc, packed, size, header; } ZipEntry;
+typedef struct ZipEntry {
+    int method;
+    uint32_t crc, packed, size, header;
+} ZipEntry;
 
 /* The record at the end of the archive; NULL: there is none. */
-static const unsigned char *end_record(const Bytes *zip) {
+static const unsigned char *end_record(const Bytes *zip)
+{
     for (size_t back = 22; back <= zip->count && back <= 22 + 65535; back++) {
         const unsigned char *b = zip->at + zip->count - back;
         if (little(b, 4) == 0x06054b50 && little(b + 20, 2) == back - 22) return b;
@@ -22,7 +27,8 @@ static const unsigned char *end_record(const Bytes *zip) {
     return NULL;
 }
 
-static bool entry_find(const Bytes *zip, const char *file, const char *name, ZipEntry *e, Problem *p) {
+static bool entry_find(const Bytes *zip, const char *file, const char *name, ZipEntry *e, Problem *p)
+{
     const unsigned char *end = end_record(zip);
     if (!end) return problem_set(p, EXIT_INPUT, "%s: not a ZIP archive, or cut", file);
     size_t at = little(end + 16, 4), count = little(end + 10, 2), length = strlen(name);
@@ -34,7 +40,8 @@ static bool entry_find(const Bytes *zip, const char *file, const char *name, Zip
         size_t name_length = little(b + 28, 2), rest = name_length + little(b + 30, 2) + little(b + 32, 2);
         if (zip->count - at - 46 < rest) return problem_set(p, EXIT_INPUT, "%s: its directory is damaged", file);
         if (name_length == length && !memcmp(b + 46, name, length)) {
-            *e = (ZipEntry){ (int)little(b + 10, 2), little(b + 16, 4), little(b + 20, 4), little(b + 24, 4), little(b + 42, 4) };
+            *e = (ZipEntry){ (int)little(b + 10, 2), little(b + 16, 4), little(b + 20, 4), little(b + 24, 4),
+                             little(b + 42, 4) };
             *p = (Problem){ 0 };
             return true;
         }
@@ -44,8 +51,11 @@ static bool entry_find(const Bytes *zip, const char *file, const char *name, Zip
     return false;
 }
 
-static bool inflate_all(const unsigned char *from, size_t count, Bytes *out) {
-    z_stream z = { .next_in = (Bytef *)(uintptr_t)from, .avail_in = (uInt)count, .next_out = out->at, .avail_out = (uInt)out->count };
+static bool inflate_all(const unsigned char *from, size_t count, Bytes *out)
+{
+    z_stream z = {
+        .next_in = (Bytef *)(uintptr_t)from, .avail_in = (uInt)count, .next_out = out->at, .avail_out = (uInt)out->count
+    };
     if (inflateInit2(&z, -MAX_WBITS) != Z_OK) return false;
     int result = inflate(&z, Z_FINISH);
     bool whole = result == Z_STREAM_END && !z.avail_out;
@@ -53,7 +63,8 @@ static bool inflate_all(const unsigned char *from, size_t count, Bytes *out) {
     return whole;
 }
 
-bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, Problem *p) {
+bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, Problem *p)
+{
     ZipEntry e = { 0 };
     *out = (Bytes){ 0 };
     if (!entry_find(zip, file, name, &e, p)) return false;
@@ -63,14 +74,19 @@ bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, 
         at += 30 + little(zip->at + at + 26, 2) + little(zip->at + at + 28, 2);
         good = at <= zip->count && zip->count - at >= e.packed;
     }
-    if (!good) return problem_set(p, EXIT_INPUT, "%s: '%s' does not lie in the archive (4 GB are the most)", file, name);
-    if (e.method != 0 && e.method != 8) return problem_set(p, EXIT_INPUT, "%s: '%s' is packed by method %d; stored and deflate are read", file, name, e.method);
-    if ((e.method == 0 && e.size != e.packed) || e.size / 1032 > (uint64_t)e.packed + 1)       /* deflate packs no tighter */
+    if (!good)
+        return problem_set(p, EXIT_INPUT, "%s: '%s' does not lie in the archive (4 GB are the most)", file, name);
+    if (e.method != 0 && e.method != 8)
+        return problem_set(p, EXIT_INPUT, "%s: '%s' is packed by method %d; stored and deflate are read", file, name,
+                           e.method);
+    if ((e.method == 0 && e.size != e.packed) || e.size / 1032 > (uint64_t)e.packed + 1) /* deflate packs no tighter */
         return problem_set(p, EXIT_INPUT, "%s: the size of '%s' cannot be right", file, name);
     if (!(out->at = memory_new((size_t)e.size + 1, 1, p))) return false;
     out->count = e.size;
-    if (e.method == 0) memcpy(out->at, zip->at + at, e.size);
-    else good = inflate_all(zip->at + at, e.packed, out);
+    if (e.method == 0)
+        memcpy(out->at, zip->at + at, e.size);
+    else
+        good = inflate_all(zip->at + at, e.packed, out);
     if (good && crc32(0, out->at, (uInt)out->count) == e.crc) return true;
     free(out->at);
     *out = (Bytes){ 0 };

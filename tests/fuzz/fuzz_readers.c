@@ -25,7 +25,10 @@ static int memory_file(const uint8_t *data, size_t size, char *path, size_t room
     return fd;
 }
 
-static bool try_idx(const char *path, Table *t, Problem *p) { return idx_read(path, "image", t, p) && idx_read(path, "label", t, p); }
+static bool try_idx(const char *path, Table *t, Problem *p)
+{
+    return idx_read(path, "image", t, p) && idx_read(path, "label", t, p);
+}
 
 static bool try_weights(const char *path, Problem *p)
 {

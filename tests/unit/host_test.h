@@ -53,5 +53,6 @@ static inline Bytes file_bytes(const char *path) {
 
 /* Fails unless the problem has this code and its text contains `words`. */
 #define EXPECT_PROBLEM(p, expected, words) \
-    cr_assert((p).code == (expected) && strstr((p).text, words), "code %d, text '%s'; expected '%s'", (p).code, (p).text, words)
+    cr_assert((p).code == (expected) && strstr((p).text, words), "code %d, text '%s'; expected '%s'", (p).code, \
+              (p).text, words)
 #endif

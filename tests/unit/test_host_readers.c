@@ -9,15 +9,18 @@ TestSuite(readers, .init = folder_make, .fini = folder_remove);
 
 /* ---- IDX ---- */
 
-static const unsigned char small_idx[] = { 0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255 };
+static const unsigned char small_idx[] = { 0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2,  0,  0,
+                                           0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 255 };
 
-static bool idx_try(const void *bytes, size_t count, Table *t, Problem *p) {
+static bool idx_try(const void *bytes, size_t count, Table *t, Problem *p)
+{
     *t = (Table){ 0 };
     *p = (Problem){ 0 };
     return idx_read(file_make("a.idx", bytes, count), "image", t, p);
 }
 
-Test(readers, idx_bytes) {
+Test(readers, idx_bytes)
+{
     Table t;
     Problem p;
     cr_assert(idx_try(small_idx, sizeof small_idx, &t, &p), "%s", p.text);
@@ -27,7 +30,8 @@ Test(readers, idx_bytes) {
     table_free(&t);
 }
 
-Test(readers, idx_types) {
+Test(readers, idx_types)
+{
     static const unsigned char shorts[] = { 0, 0, 0x0B, 1, 0, 0, 0, 2, 0xFF, 0xFE, 1, 0 };
     static const unsigned char floats[] = { 0, 0, 0x0D, 1, 0, 0, 0, 1, 0x3F, 0xC0, 0, 0 };
     static const unsigned char doubles[] = { 0, 0, 0x0E, 1, 0, 0, 0, 1, 0xBF, 0xF8, 0, 0, 0, 0, 0, 0 };
@@ -44,7 +48,8 @@ Test(readers, idx_types) {
     table_free(&t);
 }
 
-Test(readers, idx_every_truncation_is_refused) {
+Test(readers, idx_every_truncation_is_refused)
+{
     Table t;
     Problem p;
     for (size_t n = 0; n < sizeof small_idx; n++) {
@@ -54,7 +59,8 @@ Test(readers, idx_every_truncation_is_refused) {
     }
 }
 
-Test(readers, idx_every_bit_flip_of_the_header_is_survived) {
+Test(readers, idx_every_bit_flip_of_the_header_is_survived)
+{
     unsigned char copy[sizeof small_idx];
     Table t;
     Problem p;
@@ -66,13 +72,15 @@ Test(readers, idx_every_bit_flip_of_the_header_is_survived) {
     }
 }
 
-Test(readers, idx_hostile) {
+Test(readers, idx_hostile)
+{
     static const unsigned char magic[] = { 'P', 'K', 3, 4, 0 };
     static const unsigned char type[] = { 0, 0, 7, 1, 0, 0, 0, 1, 0 };
     static const unsigned char no_axes[] = { 0, 0, 8, 0, 0 };
     static const unsigned char many_axes[] = { 0, 0, 8, 255, 0 };
     static const unsigned char huge[] = { 0, 0, 8, 3, 0x80, 0, 0, 0, 0, 0, 0, 28, 0, 0, 0, 28 };
-    static const unsigned char wraps[] = { 0, 0, 0x0E, 4, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0 };
+    static const unsigned char wraps[] = { 0,    0,    0x0E, 4,    0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF,
+                                           0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0 };
     static const unsigned char none[] = { 0, 0, 8, 1, 0, 0, 0, 0 };
     unsigned char longer[sizeof small_idx + 1] = { 0 };
     Table t;
@@ -101,7 +109,8 @@ Test(readers, idx_hostile) {
     EXPECT_PROBLEM(p, EXIT_IO, "is not a file");
 }
 
-Test(readers, idx_rows_must_agree) {
+Test(readers, idx_rows_must_agree)
+{
     static const unsigned char labels[] = { 0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3 };
     Table t;
     Problem p;
@@ -111,7 +120,8 @@ Test(readers, idx_rows_must_agree) {
     table_free(&t);
 }
 
-Test(readers, gzip_is_unpacked_and_every_truncation_refused) {
+Test(readers, gzip_is_unpacked_and_every_truncation_refused)
+{
     Table t = { 0 };
     Problem p = { 0 };
     gzFile g = gzopen(in_folder("a.gz"), "wb9");
@@ -124,14 +134,16 @@ Test(readers, gzip_is_unpacked_and_every_truncation_refused) {
     close(fd);
     for (ssize_t k = 0; k < n; k++) {
         p = (Problem){ 0 };
-        cr_assert(!idx_read(file_make("cut.gz", packed, (size_t)k), "image", &t, &p), "%zd of %zd bytes were taken", k, n);
+        cr_assert(!idx_read(file_make("cut.gz", packed, (size_t)k), "image", &t, &p), "%zd of %zd bytes were taken", k,
+                  n);
         cr_assert(p.code == EXIT_INPUT, "%d %s", p.code, p.text);
     }
 }
 
 /* ---- CSV ---- */
 
-static bool csv_try(const char *text, size_t length, CsvSpec spec, Names *classes, Table *t, Problem *p) {
+static bool csv_try(const char *text, size_t length, CsvSpec spec, Names *classes, Table *t, Problem *p)
+{
     Bytes b = { malloc(length + 1), length };
     memcpy(b.at, text, length);
     *t = (Table){ 0 };
@@ -142,14 +154,16 @@ static bool csv_try(const char *text, size_t length, CsvSpec spec, Names *classe
 }
 
 #define CSV(text, ...) csv_try(text, sizeof text - 1, (CsvSpec){ .header = -1, __VA_ARGS__ }, &classes, &t, &p)
-#define FEATURE(r, c) (((const float *)t.column[0].cells)[(size_t)(r) * t.column[0].elements + (c)])
-#define REFUSED(text, words, ...) do { \
-        cr_assert(!CSV(text, __VA_ARGS__), "was taken: %s", text); \
-        EXPECT_PROBLEM(p, EXIT_INPUT, words); \
-        table_free(&t); \
+#define FEATURE(r, c) (((const float *)t.column[0].cells)[(size_t)(r)*t.column[0].elements + (c)])
+#define REFUSED(text, words, ...)                                                                                      \
+    do {                                                                                                               \
+        cr_assert(!CSV(text, __VA_ARGS__), "was taken: %s", text);                                                     \
+        EXPECT_PROBLEM(p, EXIT_INPUT, words);                                                                          \
+        table_free(&t);                                                                                                \
     } while (0)
 
-Test(readers, csv_numbers) {
+Test(readers, csv_numbers)
+{
     Names classes = { 0 };
     Table t;
     Problem p;
@@ -159,12 +173,14 @@ Test(readers, csv_numbers) {
     table_free(&t);
 }
 
-Test(readers, csv_header_target_and_drop) {
+Test(readers, csv_header_target_and_drop)
+{
     static const char *const drop[] = { "id", "-1" };
     Names classes = { 0 };
     Table t;
     Problem p;
-    cr_assert(CSV("id,area,price,note\n7,1,10,0\n8,2,20,0\n", .target = "price", .drops = 2, .drop = drop), "%s", p.text);
+    cr_assert(CSV("id,area,price,note\n7,1,10,0\n8,2,20,0\n", .target = "price", .drops = 2, .drop = drop), "%s",
+              p.text);
     cr_assert(t.rows == 2 && t.column[0].elements == 1 && FEATURE(1, 0) == 2);
     const Column *price = table_find(&t, "price");
     cr_assert(price && price->is_target && price->rank == 0 && ((const float *)price->cells)[1] == 20);
@@ -175,7 +191,8 @@ Test(readers, csv_header_target_and_drop) {
     REFUSED("1,2\n", "no column is left", .target = "1", .drops = 1, .drop = (const char *const[]){ "0" });
 }
 
-Test(readers, csv_classes_by_first_appearance) {
+Test(readers, csv_classes_by_first_appearance)
+{
     Names classes = { 0 };
     Table t;
     Problem p;
@@ -184,27 +201,37 @@ Test(readers, csv_classes_by_first_appearance) {
     cr_assert(t.column[1].type == CELL_I32 && label[0] == 0 && label[1] == 1 && label[2] == 0);
     cr_assert(classes.count == 2 && !strcmp(classes.name[1], "virginica, rare"));
     table_free(&t);
-    cr_assert(CSV("1,other\n2,setosa\n", .target = "last"));     /* the same names in a later file */
+    cr_assert(CSV("1,other\n2,setosa\n", .target = "last")); /* the same names in a later file */
     label = t.column[1].cells;
     cr_assert(label[0] == 2 && label[1] == 0);
     table_free(&t);
     names_free(&classes);
 }
 
-Test(readers, csv_separators_and_line_ends) {
+Test(readers, csv_separators_and_line_ends)
+{
     Names classes = { 0 };
     Table t;
     Problem p;
-    static const char *const same[] = { "1;2\n3;4\n", "1\t2\n3\t4", "1|2\r\n3|4\r\n", "  1   2 \n 3 4\n\n", "\xEF\xBB\xBF" "1, 2\n3 ,4\n",
-        "\r\n1,2\r3,4\r", "\"1\",\"2\"\n\"3\",\"4\"\n" };
+    static const char *const same[] = { "1;2\n3;4\n",
+                                        "1\t2\n3\t4",
+                                        "1|2\r\n3|4\r\n",
+                                        "  1   2 \n 3 4\n\n",
+                                        "\xEF\xBB\xBF"
+                                        "1, 2\n3 ,4\n",
+                                        "\r\n1,2\r3,4\r",
+                                        "\"1\",\"2\"\n\"3\",\"4\"\n" };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         cr_assert(csv_try(same[i], strlen(same[i]), (CsvSpec){ .header = -1 }, &classes, &t, &p), "%zu: %s", i, p.text);
-        cr_assert(t.rows == 2 && t.column[0].elements == 2 && FEATURE(0, 0) == 1 && FEATURE(0, 1) == 2 && FEATURE(1, 0) == 3 && FEATURE(1, 1) == 4, "%zu", i);
+        cr_assert(t.rows == 2 && t.column[0].elements == 2 && FEATURE(0, 0) == 1 && FEATURE(0, 1) == 2 &&
+                      FEATURE(1, 0) == 3 && FEATURE(1, 1) == 4,
+                  "%zu", i);
         table_free(&t);
     }
 }
 
-Test(readers, csv_quotes) {
+Test(readers, csv_quotes)
+{
     Names classes = { 0 };
     Table t;
     Problem p;
@@ -216,7 +243,8 @@ Test(readers, csv_quotes) {
     names_free(&classes);
 }
 
-Test(readers, csv_hostile) {
+Test(readers, csv_hostile)
+{
     Names classes = { 0 };
     Table t;
     Problem p;
@@ -235,59 +263,88 @@ Test(readers, csv_hostile) {
     REFUSED("1,2\n3,\n", "column 1: the value is missing");
     REFUSED("x,y\n1,2\n3,NA\n", "t.csv:3: column 1 (y): the value is missing");
     REFUSED("1,2\n3,4\0,5\n", "t.csv:2: a NUL byte");
-    REFUSED("\xFF\xFE" "1\0,\0002\0", "is UTF-16");
+    REFUSED("\xFF\xFE"
+            "1\0,\0002\0",
+            "is UTF-16");
     REFUSED("1,red\n2,\n", "the value is missing", .target = "1");
     REFUSED("red,1\n", "drop = [0] leaves the column out", .target = "1");
     names_free(&classes);
 }
 
-Test(readers, csv_every_truncation_is_survived) {
+Test(readers, csv_every_truncation_is_survived)
+{
     static const char text[] = "\xEF\xBB\xBF\"na\"\"me\",y\r\n1.5e3,\"a\nb\"\r\n-2,c\r\n";
     Table t;
     Problem p;
     for (size_t n = 0; n < sizeof text; n++) {
         Names classes = { 0 };
-        if (!csv_try(text, n, (CsvSpec){ .header = -1, .target = "last" }, &classes, &t, &p)) cr_assert(p.code == EXIT_INPUT);
+        if (!csv_try(text, n, (CsvSpec){ .header = -1, .target = "last" }, &classes, &t, &p))
+            cr_assert(p.code == EXIT_INPUT);
         table_free(&t);
         names_free(&classes);
     }
 }
 
-Test(readers, numbers) {
-    static const struct { const char *text; NumberResult result; double value; } cases[] = {
-        { "0", NUMBER_GOOD, 0 }, { "-0.0", NUMBER_GOOD, -0.0 }, { "1e22", NUMBER_GOOD, 1e22 }, { "123456789012345678901234567890", NUMBER_GOOD, 123456789012345678901234567890.0 },
-        { "0.1", NUMBER_GOOD, 0.1 }, { "1.7976931348623157e308", NUMBER_GOOD, 1.7976931348623157e308 }, { "4.9e-324", NUMBER_GOOD, 4.9e-324 },
-        { "9007199254740993", NUMBER_GOOD, 9007199254740993.0 }, { "1e-400", NUMBER_GOOD, 0 }, { "1e309", NUMBER_RANGE, 0 },
-        { "1e99999999999999999999", NUMBER_RANGE, 0 }, { "", NUMBER_NONE, 0 }, { "-", NUMBER_NONE, 0 }, { ".", NUMBER_NONE, 0 }, { "1e", NUMBER_NONE, 0 },
-        { "1e+", NUMBER_NONE, 0 }, { " 1", NUMBER_NONE, 0 }, { "1 ", NUMBER_NONE, 0 }, { "1,5", NUMBER_NONE, 0 }, { "1.2.3", NUMBER_NONE, 0 }, { "nan", NUMBER_NONE, 0 },
+Test(readers, numbers)
+{
+    static const struct {
+        const char *text;
+        NumberResult result;
+        double value;
+    } cases[] = {
+        { "0", NUMBER_GOOD, 0 },
+        { "-0.0", NUMBER_GOOD, -0.0 },
+        { "1e22", NUMBER_GOOD, 1e22 },
+        { "123456789012345678901234567890", NUMBER_GOOD, 123456789012345678901234567890.0 },
+        { "0.1", NUMBER_GOOD, 0.1 },
+        { "1.7976931348623157e308", NUMBER_GOOD, 1.7976931348623157e308 },
+        { "4.9e-324", NUMBER_GOOD, 4.9e-324 },
+        { "9007199254740993", NUMBER_GOOD, 9007199254740993.0 },
+        { "1e-400", NUMBER_GOOD, 0 },
+        { "1e309", NUMBER_RANGE, 0 },
+        { "1e99999999999999999999", NUMBER_RANGE, 0 },
+        { "", NUMBER_NONE, 0 },
+        { "-", NUMBER_NONE, 0 },
+        { ".", NUMBER_NONE, 0 },
+        { "1e", NUMBER_NONE, 0 },
+        { "1e+", NUMBER_NONE, 0 },
+        { " 1", NUMBER_NONE, 0 },
+        { "1 ", NUMBER_NONE, 0 },
+        { "1,5", NUMBER_NONE, 0 },
+        { "1.2.3", NUMBER_NONE, 0 },
+        { "nan", NUMBER_NONE, 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double value = 0;
         NumberResult r = number_parse(cases[i].text, strlen(cases[i].text), &value);
-        cr_assert(r == cases[i].result && (r != NUMBER_GOOD || value == cases[i].value), "'%s' gave %d, %.17g", cases[i].text, r, value);
+        cr_assert(r == cases[i].result && (r != NUMBER_GOOD || value == cases[i].value), "'%s' gave %d, %.17g",
+                  cases[i].text, r, value);
     }
-    for (int i = 0; i < 20000; i++) {            /* what printf writes comes back as it was */
+    for (int i = 0; i < 20000; i++) { /* what printf writes comes back as it was */
         char text[40];
         double value = ldexp((double)rand() / RAND_MAX - 0.5, rand() % 120 - 60), back;
         snprintf(text, sizeof text, i & 1 ? "%.17g" : "%.6g", value);
         cr_assert(number_parse(text, strlen(text), &back) == NUMBER_GOOD && back == strtod(text, NULL), "%s", text);
     }
     int64_t whole;
-    cr_assert(integer_parse("-9223372036854775808", 20, INT64_MIN, INT64_MAX, &whole) == NUMBER_GOOD && whole == INT64_MIN);
+    cr_assert(integer_parse("-9223372036854775808", 20, INT64_MIN, INT64_MAX, &whole) == NUMBER_GOOD &&
+              whole == INT64_MIN);
     cr_assert(integer_parse("9223372036854775808", 19, INT64_MIN, INT64_MAX, &whole) == NUMBER_RANGE);
     cr_assert(integer_parse("1e3", 3, 0, 9999, &whole) == NUMBER_NONE);
 }
 
 /* ---- text, CIFAR ---- */
 
-Test(readers, text_by_characters) {
+Test(readers, text_by_characters)
+{
     Names alphabet = { 0 };
     Table t = { 0 }, train = { 0 }, test = { 0 };
     Problem p = { 0 };
     const char text[] = "hello w\xC3\xB6rld";
     Bytes b = { (unsigned char *)text, sizeof text - 1 };
     cr_assert(chars_read(&b, "t.txt", 3, &alphabet, &t, &p), "%s", p.text);
-    cr_assert(alphabet.count == 9 && !strcmp(alphabet.name[0], " ") && !strcmp(alphabet.name[1], "d") && !strcmp(alphabet.name[8], "\xC3\xB6"));
+    cr_assert(alphabet.count == 9 && !strcmp(alphabet.name[0], " ") && !strcmp(alphabet.name[1], "d") &&
+              !strcmp(alphabet.name[8], "\xC3\xB6"));
     cr_assert(t.rows == 3 && t.slide == 3 && t.room == 7);
     const uint8_t *tokens = t.column[0].cells, *next = t.column[1].cells;
     cr_assert(tokens[0] == 3 && next[0] == 2 && tokens[1] == next[0]);
@@ -302,8 +359,10 @@ Test(readers, text_by_characters) {
     names_free(&alphabet);
 }
 
-Test(readers, text_hostile) {
-    static const char *const bad[] = { "abc\xFFzzz", "abc\xC0\x80zzz", "abc\xED\xA0\x80zz", "abc\xF4\x90\x80\x80", "abcd\xE2\x82" };
+Test(readers, text_hostile)
+{
+    static const char *const bad[] = { "abc\xFFzzz", "abc\xC0\x80zzz", "abc\xED\xA0\x80zz", "abc\xF4\x90\x80\x80",
+                                       "abcd\xE2\x82" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         Names alphabet = { 0 };
         Table t = { 0 };
@@ -322,15 +381,18 @@ Test(readers, text_hostile) {
     EXPECT_PROBLEM(p, EXIT_INPUT, "is empty");
 }
 
-Test(readers, cifar) {
+Test(readers, cifar)
+{
     enum { RECORD = 3073 };
     static unsigned char file[2 * RECORD];
     Table t = { 0 };
     Problem p = { 0 };
     file[0] = 7;
-    for (int i = 0; i < 3; i++) file[1 + i * 1024 + 5] = (unsigned char)(10 + i);       /* place 5: red 10, green 11, blue 12 */
+    for (int i = 0; i < 3; i++)
+        file[1 + i * 1024 + 5] = (unsigned char)(10 + i); /* place 5: red 10, green 11, blue 12 */
     file[RECORD] = 9;
-    cr_assert(cifar_read(file_make("a.bin", file, sizeof file), &t, &p) && cifar_read(in_folder("a.bin"), &t, &p), "%s", p.text);
+    cr_assert(cifar_read(file_make("a.bin", file, sizeof file), &t, &p) && cifar_read(in_folder("a.bin"), &t, &p), "%s",
+              p.text);
     const unsigned char *image = table_find(&t, "image")->cells, *label = table_find(&t, "label")->cells;
     cr_assert(t.rows == 4 && label[0] == 7 && label[3] == 9 && image[15] == 10 && image[16] == 11 && image[17] == 12);
     table_free(&t);
@@ -341,7 +403,8 @@ Test(readers, cifar) {
 
 /* ---- NPY, NPZ ---- */
 
-static size_t npy_make(unsigned char *to, const char *header, const void *data, size_t bytes) {
+static size_t npy_make(unsigned char *to, const char *header, const void *data, size_t bytes)
+{
     size_t length = strlen(header);
     memcpy(to, "\x93NUMPY\x01\x00", 8);
     to[8] = (unsigned char)length;
@@ -351,41 +414,55 @@ static size_t npy_make(unsigned char *to, const char *header, const void *data, 
     return 10 + length + bytes;
 }
 
-static bool npy_try(const char *header, const void *data, size_t bytes, Table *t, Problem *p) {
+static bool npy_try(const char *header, const void *data, size_t bytes, Table *t, Problem *p)
+{
     unsigned char file[2000];
     *t = (Table){ 0 };
     *p = (Problem){ 0 };
     return npy_read(&(Bytes){ file, npy_make(file, header, data, bytes) }, "a.npy", "x", t, p);
 }
 
-Test(readers, npy) {
+Test(readers, npy)
+{
     static const float floats[6] = { 1, 2, 3, 4, 5, 6 };
     static const int64_t longs[2] = { -5, 1 << 30 };
     Table t;
     Problem p;
-    cr_assert(npy_try("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n", floats, sizeof floats, &t, &p), "%s", p.text);
+    cr_assert(
+        npy_try("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n", floats, sizeof floats, &t, &p),
+        "%s", p.text);
     cr_assert(t.rows == 2 && t.column[0].elements == 3 && ((const float *)t.column[0].cells)[5] == 6);
     table_free(&t);
-    cr_assert(npy_try("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }\n", longs, sizeof longs, &t, &p), "%s", p.text);
+    cr_assert(npy_try("{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }\n", longs, sizeof longs, &t, &p), "%s",
+              p.text);
     cr_assert(t.rows == 2 && t.column[0].rank == 0 && ((const int32_t *)t.column[0].cells)[0] == -5);
     table_free(&t);
-    cr_assert(npy_try("{'descr': '|i1', 'fortran_order': False, 'shape': (2,), }\n", "\xFF\x01", 2, &t, &p), "%s", p.text);
+    cr_assert(npy_try("{'descr': '|i1', 'fortran_order': False, 'shape': (2,), }\n", "\xFF\x01", 2, &t, &p), "%s",
+              p.text);
     cr_assert(((const int32_t *)t.column[0].cells)[0] == -1);
     table_free(&t);
 }
 
-Test(readers, npy_hostile) {
+Test(readers, npy_hostile)
+{
     static const int64_t large[1] = { INT64_MAX };
-    static const struct { const char *header, *words; } cases[] = {
-        { "{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", "type '>f4' are not read" }, { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "type '|O'" },
+    static const struct {
+        const char *header, *words;
+    } cases[] = {
+        { "{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }", "type '>f4' are not read" },
+        { "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "type '|O'" },
         { "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "its header cannot be read" },
-        { "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }", "Fortran order" }, { "{'descr': '<f4', 'fortran_order': False, 'shape': (), }", "no axis of samples" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }", "no samples" }, { "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "8 bytes of elements, expected 12" },
+        { "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }", "Fortran order" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (), }", "no axis of samples" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (0,), }", "no samples" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", "8 bytes of elements, expected 12" },
         { "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "cannot be read" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (4000000000, 4000000000, 4000000000), }", "too large" },
         { "{'descr': '<f8', 'fortran_order': False, 'shape': (1125899906842624, 16384), }", "too large" },
-        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", "cannot be read" }, { "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", "does not fit into 32 bits" },
-        { "{'descr': '<f4', 'fortran_order': False}", "cannot be read" }, { "", "cannot be read" },
+        { "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", "cannot be read" },
+        { "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", "does not fit into 32 bits" },
+        { "{'descr': '<f4', 'fortran_order': False}", "cannot be read" },
+        { "", "cannot be read" },
         { "{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1,1,1,1,1,1,2), }", "cannot be read" },
     };
     Table t;
@@ -405,32 +482,67 @@ Test(readers, npy_hostile) {
 }
 
 /* An archive of one file. */
-static size_t zip_make(unsigned char *to, const char *name, const void *data, size_t bytes, bool deflated) {
+static size_t zip_make(unsigned char *to, const char *name, const void *data, size_t bytes, bool deflated)
+{
     unsigned char packed[200];
-    z_stream z = { .next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)bytes, .next_out = packed, .avail_out = sizeof packed };
+    z_stream z = {
+        .next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)bytes, .next_out = packed, .avail_out = sizeof packed
+    };
     uLong crc = crc32(0, data, (uInt)bytes);
     size_t length = strlen(name), at = 0, directory, size = bytes, end;
     if (deflated) {
-        cr_assert(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK && deflate(&z, Z_FINISH) == Z_STREAM_END);
+        cr_assert(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK &&
+                  deflate(&z, Z_FINISH) == Z_STREAM_END);
         size = z.total_out;
         data = packed;
         deflateEnd(&z);
     }
-    #define PUT(value, width) for (int k = 0; k < (width); k++) to[at++] = (unsigned char)((uint64_t)(value) >> 8 * k)
-    PUT(0x04034b50, 4); PUT(20, 2); PUT(0, 2); PUT(deflated ? 8 : 0, 2); PUT(0, 4); PUT(crc, 4); PUT(size, 4); PUT(bytes, 4); PUT(length, 2); PUT(0, 2);
+#define PUT(value, width)                                                                                              \
+    for (int k = 0; k < (width); k++) to[at++] = (unsigned char)((uint64_t)(value) >> 8 * k)
+    PUT(0x04034b50, 4);
+    PUT(20, 2);
+    PUT(0, 2);
+    PUT(deflated ? 8 : 0, 2);
+    PUT(0, 4);
+    PUT(crc, 4);
+    PUT(size, 4);
+    PUT(bytes, 4);
+    PUT(length, 2);
+    PUT(0, 2);
     memcpy(to + at, name, length);
     memcpy(to + at + length, data, size);
     directory = at += length + size;
-    PUT(0x02014b50, 4); PUT(20, 2); PUT(20, 2); PUT(0, 2); PUT(deflated ? 8 : 0, 2); PUT(0, 4); PUT(crc, 4); PUT(size, 4); PUT(bytes, 4);
-    PUT(length, 2); PUT(0, 2); PUT(0, 2); PUT(0, 2); PUT(0, 2); PUT(0, 4); PUT(0, 4);
+    PUT(0x02014b50, 4);
+    PUT(20, 2);
+    PUT(20, 2);
+    PUT(0, 2);
+    PUT(deflated ? 8 : 0, 2);
+    PUT(0, 4);
+    PUT(crc, 4);
+    PUT(size, 4);
+    PUT(bytes, 4);
+    PUT(length, 2);
+    PUT(0, 2);
+    PUT(0, 2);
+    PUT(0, 2);
+    PUT(0, 2);
+    PUT(0, 4);
+    PUT(0, 4);
     memcpy(to + at, name, length);
     end = at += length;
-    PUT(0x06054b50, 4); PUT(0, 4); PUT(1, 2); PUT(1, 2); PUT(end - directory, 4); PUT(directory, 4); PUT(0, 2);
-    #undef PUT
+    PUT(0x06054b50, 4);
+    PUT(0, 4);
+    PUT(1, 2);
+    PUT(1, 2);
+    PUT(end - directory, 4);
+    PUT(directory, 4);
+    PUT(0, 2);
+#undef PUT
     return at;
 }
 
-static void zip_try(bool deflated) {
+static void zip_try(bool deflated)
+{
     unsigned char file[500];
     size_t length = zip_make(file, "x.npy", "0123456789", 10, deflated);
     Bytes out;
@@ -440,7 +552,7 @@ static void zip_try(bool deflated) {
     free(out.at);
     cr_assert(!zip_read(&(Bytes){ file, length }, "a.npz", "y.npy", &out, &p));
     EXPECT_PROBLEM(p, EXIT_INPUT, "holds no 'y.npy'; it holds: x.npy");
-    for (size_t n = 0; n < length; n++) {        /* in a block of that size, so that ASan sees a read beyond it */
+    for (size_t n = 0; n < length; n++) { /* in a block of that size, so that ASan sees a read beyond it */
         unsigned char *cut = malloc(n + !n);
         memcpy(cut, file, n);
         cr_assert(!zip_read(&(Bytes){ cut, n }, "a.npz", "x.npy", &out, &p), "%zu", n);

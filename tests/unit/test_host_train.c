@@ -10,12 +10,25 @@
 TestSuite(train, .init = folder_make, .fini = folder_remove);
 
 #define LENGTH(a) (int)(sizeof a / sizeof *a)
-#define STRING(s) { .kind = DLN_STRING, .text = s }
-#define WORD(w) { .kind = DLN_WORD, .text = w }
-#define NUMBER(n) { .kind = DLN_NUMBER, .number = n }
-#define CALL(name, of, list) { .kind = DLN_CALL, .key = name, .text = of, .count = LENGTH(list), .items = list }
+#define STRING(s)                                                                                                      \
+    {                                                                                                                  \
+        .kind = DLN_STRING, .text = s                                                                                  \
+    }
+#define WORD(w)                                                                                                        \
+    {                                                                                                                  \
+        .kind = DLN_WORD, .text = w                                                                                    \
+    }
+#define NUMBER(n)                                                                                                      \
+    {                                                                                                                  \
+        .kind = DLN_NUMBER, .number = n                                                                                \
+    }
+#define CALL(name, of, list)                                                                                           \
+    {                                                                                                                  \
+        .kind = DLN_CALL, .key = name, .text = of, .count = LENGTH(list), .items = list                                \
+    }
 
-Test(train, shuffle_is_a_permutation) {
+Test(train, shuffle_is_a_permutation)
+{
     static const uint64_t counts[] = { 1, 2, 3, 7, 100, 255, 256, 257, 4096, 60000 };
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
         char *seen = calloc(counts[k], 1);
@@ -34,14 +47,15 @@ Test(train, shuffle_is_a_permutation) {
     cr_assert(shuffle_place(&large, 999999999999) < UINT64_C(1000000000000));
 }
 
-Test(train, shuffle_mixes) {                     /* places of neighbours are as good as independent; epochs differ */
+Test(train, shuffle_mixes)
+{ /* places of neighbours are as good as independent; epochs differ */
     enum { N = 10000 };
     Shuffle a = shuffle_new(N, 3, 0), b = shuffle_new(N, 3, 1);
     int same = 0;
     double product = 0;
     for (uint64_t i = 0; i + 1 < N; i++) {
         double x = (double)shuffle_place(&a, i) / N - 0.5, y = (double)shuffle_place(&a, i + 1) / N - 0.5;
-        product += x * y * 12 / N;               /* correlation */
+        product += x * y * 12 / N; /* correlation */
         same += shuffle_place(&a, i) == shuffle_place(&b, i);
     }
     cr_assert(fabs(product) < 0.05, "%g", product);
@@ -52,25 +66,28 @@ Test(train, shuffle_mixes) {                     /* places of neighbours are as 
 
 /* 30 rows of three classes, far apart; x1 and x2 then the class, and a column of text to drop. */
 static const dln_value drop_note[] = { NUMBER(0) };
-static const dln_value csv_items[] = { STRING("t.csv"), { .kind = DLN_WORD, .key = "target", .text = "last" },
-    { .kind = DLN_LIST, .key = "drop", .count = 1, .items = drop_note } };
+static const dln_value csv_items[] = { STRING("t.csv"),
+                                       { .kind = DLN_WORD, .key = "target", .text = "last" },
+                                       { .kind = DLN_LIST, .key = "drop", .count = 1, .items = drop_note } };
 static const dln_value split_items[] = { WORD("all"), NUMBER(0.8), { .kind = DLN_NUMBER, .key = "seed", .number = 5 } };
 static const dln_value table_data[] = { CALL("all", "csv", csv_items), CALL("train, test", "split", split_items) };
 static const dln_value table_train[] = { { .kind = DLN_WORD, .key = "validate", .text = "test" } };
 
-static void table_make(void) {
+static void table_make(void)
+{
     static const char *const name[] = { "rose", "tulip", "lily" };
     static const double at[3][2] = { { 10, 0 }, { -10, 5 }, { 0, -10 } };
     char text[4000];
     size_t used = 0;
     srand(1);
     for (int i = 0; i < 30; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "n%d,%.3f,%.3f,%s\n", i, at[i % 3][0] + rand() % 100 / 50.0,
-                                 at[i % 3][1] + rand() % 100 / 50.0, name[i % 3]);
+        used += (size_t)snprintf(text + used, sizeof text - used, "n%d,%.3f,%.3f,%s\n", i,
+                                 at[i % 3][0] + rand() % 100 / 50.0, at[i % 3][1] + rand() % 100 / 50.0, name[i % 3]);
     file_make("t.csv", text, used);
 }
 
-static dln_model *table_model(void) {
+static dln_model *table_model(void)
+{
     dln_model *m = fake_model("features", 2, 3);
     table_make();
     m->batch = 8;
@@ -81,7 +98,8 @@ static dln_model *table_model(void) {
     return m;
 }
 
-Test(train, split_shares_every_row_once) {
+Test(train, split_shares_every_row_once)
+{
     Data d;
     Problem p = { 0 };
     int seen[30] = { 0 };
@@ -97,11 +115,17 @@ Test(train, split_shares_every_row_once) {
     data_end(&d);
 }
 
-Test(train, data_block_errors) {
+Test(train, data_block_errors)
+{
     static const dln_value self[] = { WORD("a"), NUMBER(0.5) };
     static const dln_value share[] = { WORD("all"), NUMBER(1.5) };
-    static const dln_value data[] = { CALL("a", "split", self), CALL("b", "cvs", csv_items), CALL("c", "text", csv_items),
-        CALL("all", "csv", csv_items), CALL("d", "split", share), CALL("e", "split", split_items), { .kind = DLN_WORD, .key = "f", .text = "g" } };
+    static const dln_value data[] = { CALL("a", "split", self),
+                                      CALL("b", "cvs", csv_items),
+                                      CALL("c", "text", csv_items),
+                                      CALL("all", "csv", csv_items),
+                                      CALL("d", "split", share),
+                                      CALL("e", "split", split_items),
+                                      { .kind = DLN_WORD, .key = "f", .text = "g" } };
     dln_model *m = table_model();
     Data d;
     Problem p = { 0 };
@@ -125,10 +149,14 @@ Test(train, data_block_errors) {
 
 /* ---- feeds ---- */
 
-static const unsigned char images[] = { 0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 1, 2, 3, 252, 253, 254, 255 };
+static const unsigned char images[] = {
+    0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 1, 2, 3, 252, 253, 254, 255
+};
 
-static bool feed_try(const unsigned char *labels, size_t count, dln_model *m, Feed *f, Data *d, Problem *p) {
-    static const dln_value items[] = { { .kind = DLN_STRING, .key = "features", .text = "i" }, { .kind = DLN_STRING, .key = "label", .text = "l" } };
+static bool feed_try(const unsigned char *labels, size_t count, dln_model *m, Feed *f, Data *d, Problem *p)
+{
+    static const dln_value items[] = { { .kind = DLN_STRING, .key = "features", .text = "i" },
+                                       { .kind = DLN_STRING, .key = "label", .text = "l" } };
     static const dln_value data[] = { CALL("train", "idx", items) };
     file_make("i", images, sizeof images);
     file_make("l", labels, count);
@@ -139,7 +167,8 @@ static bool feed_try(const unsigned char *labels, size_t count, dln_model *m, Fe
     return part && feed_open(f, m, part, true, p);
 }
 
-Test(train, feed_converts_and_checks) {
+Test(train, feed_converts_and_checks)
+{
     static const unsigned char labels[] = { 0, 0, 8, 1, 0, 0, 0, 2, 2, 0 };
     static const unsigned char beyond[] = { 0, 0, 8, 1, 0, 0, 0, 2, 2, 3 };
     static const unsigned char three[] = { 0, 0, 8, 1, 0, 0, 0, 3, 2, 1, 0 };
@@ -148,7 +177,7 @@ Test(train, feed_converts_and_checks) {
     Problem p = { 0 };
     dln_model *m = fake_model("features", 4, 3);
     dln_field field[2] = { m->field[0], m->field[1] };
-    field[0].rank = 3;                           /* [2, 2] of the file fits [2, 2, 1] */
+    field[0].rank = 3; /* [2, 2] of the file fits [2, 2, 1] */
     field[0].extent[0] = field[0].extent[1] = 2;
     field[0].extent[2] = 1;
     m->field = field;
@@ -175,7 +204,8 @@ Test(train, feed_converts_and_checks) {
 
 /* ---- the program ---- */
 
-static int run_model(const dln_model *m, const char *words, const char *out, const char *err) {
+static int run_model(const dln_model *m, const char *words, const char *out, const char *err)
+{
     char *argv[40] = { (char *)"model" }, *line = strdup(words);
     int argc = 1;
     for (char *w = strtok(line, " "); w; w = strtok(NULL, " ")) argv[argc++] = w;
@@ -189,13 +219,15 @@ static int run_model(const dln_model *m, const char *words, const char *out, con
     return code;
 }
 
-static const char *text_of(const char *name) {
+static const char *text_of(const char *name)
+{
     static char *kept;
     free(kept);
     return kept = (char *)file_bytes(in_folder(name)).at;
 }
 
-static bool files_equal(const char *a, const char *b) {
+static bool files_equal(const char *a, const char *b)
+{
     Bytes x = file_bytes(in_folder(a)), y = file_bytes(in_folder(b));
     bool same = x.count == y.count && !memcmp(x.at, y.at, x.count);
     free(x.at);
@@ -203,7 +235,8 @@ static bool files_equal(const char *a, const char *b) {
     return same;
 }
 
-Test(train, trains_evaluates_predicts) {
+Test(train, trains_evaluates_predicts)
+{
     dln_model *m = table_model();
     cr_assert(run_model(m, "train --epochs 5 --log l.csv", "out", "err") == 0, "%s", text_of("err"));
     cr_assert(strstr(text_of("out"), "Test accuracy: 1.0000"), "%s", text_of("out"));
@@ -222,13 +255,14 @@ Test(train, trains_evaluates_predicts) {
     cr_assert(strstr(text_of("out"), "train, test = split(all, 0.8, seed = 5)"), "%s", text_of("out"));
 }
 
-Test(train, resume_gives_the_same_bits) {
+Test(train, resume_gives_the_same_bits)
+{
     dln_model *m = table_model();
     cr_assert(run_model(m, "train -q --epochs 4 --weights a", "out", "err") == 0, "%s", text_of("err"));
     cr_assert(run_model(m, "train -q --epochs 1 --weights b", "out", "err") == 0);
     cr_assert(run_model(m, "train -q --epochs 4 --weights b --resume", "out", "err") == 0, "%s", text_of("err"));
     cr_assert(files_equal("a", "b"));
-    fake_signal_step = 5;                        /* in the middle of the second epoch */
+    fake_signal_step = 5; /* in the middle of the second epoch */
     cr_assert(run_model(m, "train -q --epochs 4 --weights c", "out", "err") == 130);
     fake_signal_step = 0;
     cr_assert(run_model(m, "train -q --epochs 4 --weights c --resume --batch 4", "out", "err") == 1);
@@ -239,7 +273,8 @@ Test(train, resume_gives_the_same_bits) {
     cr_assert(run_model(m, "train -q --epochs 4 --weights d --seed 9", "out", "err") == 0 && !files_equal("a", "d"));
 }
 
-Test(train, rounds_of_steps) {
+Test(train, rounds_of_steps)
+{
     dln_model *m = table_model();
     m->steps = 20;
     cr_assert(run_model(m, "train --weights a --progress plain", "out", "err") == 0, "%s", text_of("err"));
@@ -251,52 +286,83 @@ Test(train, rounds_of_steps) {
     cr_assert(files_equal("a", "b"));
 }
 
-Test(train, early_stop_and_best) {
+Test(train, early_stop_and_best)
+{
     static const dln_value patience[] = { NUMBER(2), { .kind = DLN_WORD, .key = "monitor", .text = "val_accuracy" } };
     static const dln_value best[] = { WORD("val_accuracy") };
-    static const dln_value train[] = { { .kind = DLN_WORD, .key = "validate", .text = "test" }, CALL("early_stop", "patience", patience),
-        CALL("checkpoint", "best", best) };
+    static const dln_value train[] = { { .kind = DLN_WORD, .key = "validate", .text = "test" },
+                                       CALL("early_stop", "patience", patience),
+                                       CALL("checkpoint", "best", best) };
     dln_model *m = table_model();
     m->train_values = LENGTH(train);
     m->train = train;
     cr_assert(run_model(m, "train --epochs 50", "out", "err") == 0, "%s", text_of("err"));
-    cr_assert(strstr(text_of("err"), "early stop: val_accuracy") && strstr(text_of("err"), "are restored"), "%s", text_of("err"));
+    cr_assert(strstr(text_of("err"), "early stop: val_accuracy") && strstr(text_of("err"), "are restored"), "%s",
+              text_of("err"));
     cr_assert(strstr(text_of("out"), "Test accuracy: 1.0000"));
     cr_assert(access(in_folder("fake.best.safetensors"), F_OK) && !access(in_folder("fake.safetensors"), F_OK));
 }
 
-Test(train, nan_names_the_tensor_and_saves_nothing) {
+Test(train, nan_names_the_tensor_and_saves_nothing)
+{
     dln_model *m = table_model();
     fake_fail_step = 4;
     cr_assert(run_model(m, "train -q", "out", "err") == 1);
-    cr_assert(strstr(text_of("err"), "step 4 (epoch 2): the loss is nan; the first tensor that is not finite: dense.w (fake.dln:3), element 3"), "%s", text_of("err"));
+    cr_assert(
+        strstr(
+            text_of("err"),
+            "step 4 (epoch 2): the loss is nan; the first tensor that is not finite: dense.w (fake.dln:3), element 3"),
+        "%s", text_of("err"));
     cr_assert(access(in_folder("fake.safetensors"), F_OK));
 }
 
-Test(train, usage) {
-    static const struct { const char *words, *text; int code; } cases[] = {
-        { "", "usage: model COMMAND", 2 }, { "trian", "did you mean train?", 2 }, { "train --epcohs 3", "did you mean --epochs?", 2 },
-        { "train --epochs", "--epochs needs a value", 2 }, { "train --epochs -1", "from 0 to 1000000000, got '-1'", 2 }, { "train --batch 0", "from 1 to", 2 },
-        { "train --batch 9", "compiled for batches of up to 8", 2 }, { "train --threads 100000", "from 1 to 256", 2 }, { "train --lr nan", "a finite number", 2 },
-        { "train --lr 1e999", "a finite number", 2 }, { "train --lr 1,5", "a finite number", 2 }, { "train --lr -1", "lr: the value is out of range", 1 },
-        { "train --nesterov=1", "edit fake.dln and compile it again", 2 }, { "train --momentun 1", "did you mean --momentum?", 2 },
-        { "train extra", "unexpected 'extra'", 2 }, { "train --resume=1", "takes no value", 2 }, { "train --progress pretty", "--progress is", 2 },
-        { "train --log l.txt", "ends in .csv or .jsonl", 2 }, { "eval", "cannot open fake.safetensors", 3 }, { "train --resume", "cannot open fake.safetensors", 3 },
-        { "export", "needs --output", 2 }, { "eval --weights .", "is not a file", 3 }, { "train --data none", "cannot find t.csv", 3 },
-        { "train --weights none/w", "No such file", 3 }, { "train --log none/l.csv", "cannot write none/l.csv", 3 },
+Test(train, usage)
+{
+    static const struct {
+        const char *words, *text;
+        int code;
+    } cases[] = {
+        { "", "usage: model COMMAND", 2 },
+        { "trian", "did you mean train?", 2 },
+        { "train --epcohs 3", "did you mean --epochs?", 2 },
+        { "train --epochs", "--epochs needs a value", 2 },
+        { "train --epochs -1", "from 0 to 1000000000, got '-1'", 2 },
+        { "train --batch 0", "from 1 to", 2 },
+        { "train --batch 9", "compiled for batches of up to 8", 2 },
+        { "train --threads 100000", "from 1 to 256", 2 },
+        { "train --lr nan", "a finite number", 2 },
+        { "train --lr 1e999", "a finite number", 2 },
+        { "train --lr 1,5", "a finite number", 2 },
+        { "train --lr -1", "lr: the value is out of range", 1 },
+        { "train --nesterov=1", "edit fake.dln and compile it again", 2 },
+        { "train --momentun 1", "did you mean --momentum?", 2 },
+        { "train extra", "unexpected 'extra'", 2 },
+        { "train --resume=1", "takes no value", 2 },
+        { "train --progress pretty", "--progress is", 2 },
+        { "train --log l.txt", "ends in .csv or .jsonl", 2 },
+        { "eval", "cannot open fake.safetensors", 3 },
+        { "train --resume", "cannot open fake.safetensors", 3 },
+        { "export", "needs --output", 2 },
+        { "eval --weights .", "is not a file", 3 },
+        { "train --data none", "cannot find t.csv", 3 },
+        { "train --weights none/w", "No such file", 3 },
+        { "train --log none/l.csv", "cannot write none/l.csv", 3 },
     };
     dln_model *m = table_model();
     for (int i = 0; i < LENGTH(cases); i++) {
         int code = run_model(m, cases[i].words, "out", "err");
-        cr_assert(code == cases[i].code && strstr(text_of("err"), cases[i].text), "'%s' gave %d: %s", cases[i].words, code, text_of("err"));
+        cr_assert(code == cases[i].code && strstr(text_of("err"), cases[i].text), "'%s' gave %d: %s", cases[i].words,
+                  code, text_of("err"));
     }
-    cr_assert(run_model(m, "--help", "out", "err") == 0 && strstr(text_of("out"), "--momentum X"), "%s", text_of("out"));
+    cr_assert(run_model(m, "--help", "out", "err") == 0 && strstr(text_of("out"), "--momentum X"), "%s",
+              text_of("out"));
     cr_assert(run_model(m, "train -h", "out", "err") == 0);
     m->abi = 99;
     cr_assert(run_model(m, "train", "out", "err") == 70);
 }
 
-Test(train, settings_of_the_train_block_are_known) {
+Test(train, settings_of_the_train_block_are_known)
+{
     static const dln_value train[] = { { .kind = DLN_WORD, .key = "valdate", .text = "test" } };
     static const dln_value watch[] = { WORD("val_acuracy") };
     static const dln_value train_2[] = { CALL("checkpoint", "best", watch) };
@@ -307,17 +373,31 @@ Test(train, settings_of_the_train_block_are_known) {
     cr_assert(strstr(text_of("err"), "there is no setting 'valdate'; did you mean 'validate'?"), "%s", text_of("err"));
     m->train = train_2;
     cr_assert(run_model(m, "train", "out", "err") == 1);
-    cr_assert(strstr(text_of("err"), "checkpoint watches 'val_acuracy'; there are: loss, accuracy"), "%s", text_of("err"));
+    cr_assert(strstr(text_of("err"), "checkpoint watches 'val_acuracy'; there are: loss, accuracy"), "%s",
+              text_of("err"));
 }
 
 /* Skipped without the folder of real data. */
-Test(train, real_tables) {
-    static const struct { const char *file; bool target; int64_t rows; size_t features; int classes; } cases[] = {
-        { "csv/housing.csv", true, 506, 13, 0 }, { "csv/iris.csv", true, 150, 4, 3 }, { "csv/sonar.csv", true, 208, 60, 2 },
-        { "csv/pima-indians-diabetes.csv", true, 768, 8, 0 }, { "csv/banknote_authentication.csv", true, 1372, 4, 0 },
+Test(train, real_tables)
+{
+    static const struct {
+        const char *file;
+        bool target;
+        int64_t rows;
+        size_t features;
+        int classes;
+    } cases[] = {
+        { "csv/housing.csv", true, 506, 13, 0 },
+        { "csv/iris.csv", true, 150, 4, 3 },
+        { "csv/sonar.csv", true, 208, 60, 2 },
+        { "csv/pima-indians-diabetes.csv", true, 768, 8, 0 },
+        { "csv/banknote_authentication.csv", true, 1372, 4, 0 },
     };
     const char *data = getenv("DLN_DATA");
-    if (!data) { fprintf(stderr, "skipped: DLN_DATA is not set\n"); return; }
+    if (!data) {
+        fprintf(stderr, "skipped: DLN_DATA is not set\n");
+        return;
+    }
     for (int i = 0; i < LENGTH(cases); i++) {
         char path[600];
         Names found = { 0 };
@@ -327,7 +407,8 @@ Test(train, real_tables) {
         Bytes b = file_bytes(path);
         CsvSpec spec = { .header = -1, .target = cases[i].target ? "last" : NULL };
         cr_assert(csv_read(&b, path, &spec, false, &found, &t, &p), "%s", p.text);
-        cr_assert((int64_t)t.rows == cases[i].rows && t.column[0].elements == cases[i].features && found.count == cases[i].classes,
+        cr_assert((int64_t)t.rows == cases[i].rows && t.column[0].elements == cases[i].features &&
+                      found.count == cases[i].classes,
                   "%s: %d %zu %d", path, (int)t.rows, t.column[0].elements, found.count);
         table_free(&t);
         names_free(&found);
@@ -337,10 +418,12 @@ Test(train, real_tables) {
 
 /* ---- failures ---- */
 
-static const dln_value keep_last[] = { { .kind = DLN_WORD, .key = "validate", .text = "test" }, { .kind = DLN_WORD, .key = "checkpoint", .text = "last" } };
+static const dln_value keep_last[] = { { .kind = DLN_WORD, .key = "validate", .text = "test" },
+                                       { .kind = DLN_WORD, .key = "checkpoint", .text = "last" } };
 
 /* A training in a process of its own, killed after so many microseconds (0: never); the status of wait(). */
-static int train_killed(const dln_model *m, const char *words, useconds_t after) {
+static int train_killed(const dln_model *m, const char *words, useconds_t after)
+{
     int status = 0;
     pid_t child = fork();
     if (!child) _exit(run_model(m, words, "out", "err"));
@@ -352,7 +435,8 @@ static int train_killed(const dln_model *m, const char *words, useconds_t after)
     return status;
 }
 
-Test(train, kills_at_any_moment_lose_nothing) {
+Test(train, kills_at_any_moment_lose_nothing)
+{
     dln_model *m = table_model();
     m->train = keep_last;
     m->train_values = LENGTH(keep_last);
@@ -360,14 +444,16 @@ Test(train, kills_at_any_moment_lose_nothing) {
     int status = 1;
     for (int attempt = 0; attempt < 200 && status; attempt++) {
         bool saved = !access(in_folder("broken"), F_OK);
-        status = train_killed(m, saved ? "train -q --epochs 120 --weights broken --resume" : "train -q --epochs 120 --weights broken",
-                              attempt < 40 ? 1000 + (useconds_t)(rand() % 30000) : 0);
+        status = train_killed(
+            m, saved ? "train -q --epochs 120 --weights broken --resume" : "train -q --epochs 120 --weights broken",
+            attempt < 40 ? 1000 + (useconds_t)(rand() % 30000) : 0);
         cr_assert(!status || WIFSIGNALED(status), "attempt %d: %s", attempt, text_of("err"));
     }
     cr_assert(!status && files_equal("whole", "broken"));
 }
 
-Test(train, a_full_disk_keeps_the_old_file) {
+Test(train, a_full_disk_keeps_the_old_file)
+{
     dln_model *m = table_model();
     struct rlimit limit = { 300, 300 };
     cr_assert(run_model(m, "train -q --epochs 1", "out", "err") == 0, "%s", text_of("err"));

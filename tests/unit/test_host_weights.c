@@ -9,32 +9,39 @@ TestSuite(weights, .init = folder_make, .fini = folder_remove);
 
 static const float a_values[6] = { 1, -2, 3.5f, 0, 1e-30f, 7 };
 static const double b_values[2] = { 0.1, -1e300 };
-static const StoredTensor two[] = { { .name = "a.w", .rank = 2, .extent = { 2, 3 } }, { .name = "b \"q\"", .twice = true, .rank = 1, .extent = { 2 } } };
+static const StoredTensor two[] = { { .name = "a.w", .rank = 2, .extent = { 2, 3 } },
+                                    { .name = "b \"q\"", .twice = true, .rank = 1, .extent = { 2 } } };
 
-static bool two_values(void *context, int i, const void **values, Problem *p) {
+static bool two_values(void *context, int i, const void **values, Problem *p)
+{
     (void)context;
     (void)p;
     *values = i ? (const void *)b_values : (const void *)a_values;
     return true;
 }
 
-static const char *two_write(const char *name) {
+static const char *two_write(const char *name)
+{
     static const char *const note[][2] = { { "format", "dln" }, { "text", "line\n\"quoted\" \\ \x01" } };
     Problem p = { 0 };
     cr_assert(stored_write(in_folder(name), 2, two, 2, note, two_values, NULL, &p), "%s", p.text);
     return in_folder(name);
 }
 
-static bool two_intact(const StoredFile *f) {
+static bool two_intact(const StoredFile *f)
+{
     float a[6];
     double b[2];
     Problem p = { 0 };
     const StoredTensor *s = stored_find(f, "a.w"), *t = stored_find(f, "b \"q\"");
-    if (f->tensors != 2 || !s || !t || s->twice || !t->twice || s->rank != 2 || s->extent[0] != 2 || s->extent[1] != 3) return false;
-    return stored_values(f, s, false, a, &p) && stored_values(f, t, true, b, &p) && !memcmp(a, a_values, sizeof a) && !memcmp(b, b_values, sizeof b);
+    if (f->tensors != 2 || !s || !t || s->twice || !t->twice || s->rank != 2 || s->extent[0] != 2 || s->extent[1] != 3)
+        return false;
+    return stored_values(f, s, false, a, &p) && stored_values(f, t, true, b, &p) && !memcmp(a, a_values, sizeof a) &&
+           !memcmp(b, b_values, sizeof b);
 }
 
-Test(weights, round_trip) {
+Test(weights, round_trip)
+{
     StoredFile f;
     Problem p = { 0 };
     double wide[6];
@@ -47,7 +54,8 @@ Test(weights, round_trip) {
     stored_close(&f);
 }
 
-Test(weights, every_truncation_is_refused) {
+Test(weights, every_truncation_is_refused)
+{
     Bytes whole = file_bytes(two_write("w"));
     for (size_t n = 0; n < whole.count; n++) {
         StoredFile f;
@@ -58,7 +66,8 @@ Test(weights, every_truncation_is_refused) {
     free(whole.at);
 }
 
-Test(weights, every_flipped_bit_is_refused_or_harmless) {
+Test(weights, every_flipped_bit_is_refused_or_harmless)
+{
     Bytes whole = file_bytes(two_write("w"));
     int taken = 0;
     for (size_t bit = 0; bit < whole.count * 8; bit++) {
@@ -72,11 +81,12 @@ Test(weights, every_flipped_bit_is_refused_or_harmless) {
         }
         whole.at[bit / 8] ^= (unsigned char)(1 << bit % 8);
     }
-    cr_assert(taken < 60, "%d", taken);          /* those that turn the checksum's own name into another note */
+    cr_assert(taken < 60, "%d", taken); /* those that turn the checksum's own name into another note */
     free(whole.at);
 }
 
-static void header_refused(const char *json, size_t data, const char *words) {
+static void header_refused(const char *json, size_t data, const char *words)
+{
     unsigned char file[4096] = { 0 };
     StoredFile f;
     Problem p = { 0 };
@@ -87,7 +97,8 @@ static void header_refused(const char *json, size_t data, const char *words) {
     EXPECT_PROBLEM(p, EXIT_INPUT, words);
 }
 
-Test(weights, hostile_headers) {
+Test(weights, hostile_headers)
+{
     static const uint64_t lengths[] = { 0, 1, 100, UINT64_C(100000001), UINT64_MAX, (uint64_t)1 << 63 };
     static char deep[3000];
     StoredFile f;
@@ -101,20 +112,27 @@ Test(weights, hostile_headers) {
     header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}", 8, "not a safetensors file");
     header_refused("[1]", 0, "no JSON object");
     header_refused("{\"a\xFF\":1}", 0, "not a safetensors file");
-    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "duplicate");
+    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":"
+                   "[1],\"data_offsets\":[4,8]}}",
+                   8, "duplicate");
     header_refused("{\"a\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "has type BF16");
     header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "whole number from 0 on");
-    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, "too large");
+    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4294967296],\"data_offsets\":[0,0]}}", 0,
+                   "too large");
     header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "do not lie in the file");
     header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "do not lie in the file");
     header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 0, "do not lie in the file");
-    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "do not agree with its shape");
+    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8,
+                   "do not agree with its shape");
     header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, "behind the last tensor");
     header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "a hole before it");
-    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "overlaps");
+    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":"
+                   "[1],\"data_offsets\":[4,8]}}",
+                   8, "overlaps");
     header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "whole number");
     header_refused("{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "needs dtype");
-    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "too many axes");
+    header_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+                   "too many axes");
     header_refused("{\"__metadata__\":{\"a\":1}}", 0, "is no text");
     memset(deep, '[', sizeof deep - 1);
     header_refused(deep, 0, "no JSON object");
@@ -124,7 +142,8 @@ Test(weights, hostile_headers) {
     EXPECT_PROBLEM(p, EXIT_IO, "is not a file");
 }
 
-static int files_in_folder(void) {
+static int files_in_folder(void)
+{
     int count = 0;
     DIR *d = opendir(folder);
     for (const struct dirent *e; (e = readdir(d));) count += e->d_name[0] != '.';
@@ -132,7 +151,8 @@ static int files_in_folder(void) {
     return count;
 }
 
-Test(weights, atomic_write_leaves_the_old_file_or_the_new_one) {
+Test(weights, atomic_write_leaves_the_old_file_or_the_new_one)
+{
     AtomicFile f;
     Problem p = { 0 };
     const char *path = file_make("file", "old", 3);
@@ -143,7 +163,8 @@ Test(weights, atomic_write_leaves_the_old_file_or_the_new_one) {
     atomic_cancel(&f);
     cr_assert(files_in_folder() == 1);
     cr_assert(!symlink(path, in_folder("link")));
-    cr_assert(atomic_open(&f, in_folder("link"), &p) && atomic_write(&f, "new!", 4, &p) && atomic_commit(&f, &p), "%s", p.text);
+    cr_assert(atomic_open(&f, in_folder("link"), &p) && atomic_write(&f, "new!", 4, &p) && atomic_commit(&f, &p), "%s",
+              p.text);
     b = file_bytes(path);
     cr_assert(b.count == 4 && files_in_folder() == 2);
     free(b.at);
@@ -155,11 +176,23 @@ Test(weights, atomic_write_leaves_the_old_file_or_the_new_one) {
 
 /* ---- checkpoints ---- */
 
-typedef struct Held { Run r; Progress at; double last[3], setting[3]; } Held;
+typedef struct Held {
+    Run r;
+    Progress at;
+    double last[3], setting[3];
+} Held;
 
-static void held_begin(Held *h, const dln_model *m) {
+static void held_begin(Held *h, const dln_model *m)
+{
     Problem p = { 0 };
-    *h = (Held){ .at = { .epoch = 3, .batch_in_epoch = 2, .step = 32, .waited = 1, .batch = 10, .rows = 100, .best = 0.5, .watched = (double)NAN } };
+    *h = (Held){ .at = { .epoch = 3,
+                         .batch_in_epoch = 2,
+                         .step = 32,
+                         .waited = 1,
+                         .batch = 10,
+                         .rows = 100,
+                         .best = 0.5,
+                         .watched = (double)NAN } };
     h->at.last = h->last;
     h->r.options.quiet = true;
     h->r.options.setting = memory_new(3, sizeof(double), &p);
@@ -167,7 +200,8 @@ static void held_begin(Held *h, const dln_model *m) {
     cr_assert(run_begin(&h->r, m, &p) && run_init(&h->r, 1, &p), "%s", p.text);
 }
 
-Test(weights, checkpoint_round_trip) {
+Test(weights, checkpoint_round_trip)
+{
     Held a, b;
     Problem p = { 0 };
     uint64_t seed = 0;
@@ -182,8 +216,10 @@ Test(weights, checkpoint_round_trip) {
     cr_assert(checkpoint_save(&a.r, in_folder("c"), &a.at, 7, KEEP_ALL, &p), "%s", p.text);
     held_begin(&b, m);
     b.at = (Progress){ .last = b.last };
-    cr_assert(checkpoint_classes(&b.r, in_folder("c"), &p) && checkpoint_load(&b.r, in_folder("c"), &b.at, &seed, &p), "%s", p.text);
-    cr_assert(seed == 7 && b.at.epoch == 3 && b.at.batch_in_epoch == 2 && b.at.step == 32 && b.at.best == 0.5 && isnan(b.at.watched) && b.last[2] == 0.25);
+    cr_assert(checkpoint_classes(&b.r, in_folder("c"), &p) && checkpoint_load(&b.r, in_folder("c"), &b.at, &seed, &p),
+              "%s", p.text);
+    cr_assert(seed == 7 && b.at.epoch == 3 && b.at.batch_in_epoch == 2 && b.at.step == 32 && b.at.best == 0.5 &&
+              isnan(b.at.watched) && b.last[2] == 0.25);
     cr_assert(m->iteration(b.r.object) == 32 && !m->get(b.r.object, 0, back) && !memcmp(w, back, sizeof w));
     const Names *names = data_class_names(&b.r.data, "label");
     cr_assert(names && names->count == 1 && !strcmp(names->name[0], "red, \"x\""));
@@ -191,7 +227,8 @@ Test(weights, checkpoint_round_trip) {
     run_end(&b.r);
 }
 
-Test(weights, checkpoint_of_another_shape_gives_a_table) {
+Test(weights, checkpoint_of_another_shape_gives_a_table)
+{
     Held a, b;
     Problem p = { 0 };
     held_begin(&a, fake_model("x", 4, 3));
@@ -200,11 +237,13 @@ Test(weights, checkpoint_of_another_shape_gives_a_table) {
     held_begin(&b, fake_model("x", 5, 3));
     cr_assert(!checkpoint_load(&b.r, in_folder("c"), NULL, NULL, &p));
     EXPECT_PROBLEM(p, EXIT_INPUT, "does not fit the model");
-    cr_assert(strstr(p.text, "expected [5, 3]") && strstr(p.text, "in the file [4, 3]") && !strstr(p.text, "dense.b"), "%s", p.text);
+    cr_assert(strstr(p.text, "expected [5, 3]") && strstr(p.text, "in the file [4, 3]") && !strstr(p.text, "dense.b"),
+              "%s", p.text);
     run_end(&b.r);
 }
 
-Test(weights, weights_alone_do_not_resume_and_nan_is_refused) {
+Test(weights, weights_alone_do_not_resume_and_nan_is_refused)
+{
     Held a;
     Problem p = { 0 };
     uint64_t seed;
@@ -221,7 +260,8 @@ Test(weights, weights_alone_do_not_resume_and_nan_is_refused) {
     run_end(&a.r);
 }
 
-Test(weights, an_average_is_exported_in_place_of_its_weight) {
+Test(weights, an_average_is_exported_in_place_of_its_weight)
+{
     Held a, b;
     Problem p = { 0 };
     dln_model *m = fake_model("x", 2, 1);
