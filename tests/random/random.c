@@ -8,8 +8,7 @@
  * A program that the elaborator refuses is wrong too: they are all valid. A failure names its seed. */
 #include "base/text.h"
 #include "check.h"
-#include "generate.h"
-#include "tensor/model.h"
+#include "made.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +16,6 @@
 static uint64_t seed_now;
 static const char *text_now; /* of the program that is being checked */
 static FILE *messages;
-
-static const char *text_of(uint64_t seed) { return seed % 3 ? generate(seed) : generate_stack(seed); }
 
 static void report_end(void)
 {
@@ -33,23 +30,6 @@ static void report_signal(int number)
     raise(number);
 }
 
-static Tensor *elaborate(const char *text, Program *p)
-{
-    Source source = { .name = "random.dln", .text = text, .length = strlen(text) };
-    Symbols s = { 0 };
-    symbols_add_library(&s);
-    symbols_add(&s, parse_source(arena_copy(&source, sizeof source)), false);
-    if (error_count()) return NULL;
-    Model *m = NEW(Model);
-    m->batch = 3;
-    m->pytorch = seed_now & 4;
-    m->initialize = NEW(Program);
-    m->initialize->first_backward = -1;
-    Elaboration *e = elaboration_new(&s, m, p, p->training);
-    elaborate_model(e, s.models.at[s.models.count - 1]);
-    return error_count() ? NULL : elaborated_value(e);
-}
-
 typedef struct Totals {
     int checked, wrong, derivatives, forward, backward, simplified;
 } Totals;
@@ -60,14 +40,12 @@ static void check_seed(uint64_t seed, Totals *totals, bool verbose)
     program_reset();
     diag_begin(verbose ? stderr : messages, DIAG_TEXT, false);
     seed_now = seed;
-    const char *text = text_of(seed);
+    const char *text = random_text(seed);
     text_now = text;
     if (verbose) printf("%s", text);
-    Program *p = NEW(Program);
-    p->name = "random";
-    p->training = seed & 1;
-    p->first_backward = -1;
-    Tensor *y = elaborate(text, p);
+    Model *m;
+    Tensor *y;
+    Program *p = random_program(text, seed, &m, &y);
     if (!y || error_count()) {
         totals->wrong++;
         printf("seed %llu: was refused\n", (unsigned long long)seed);
@@ -98,7 +76,7 @@ int main(int argc, char **argv)
     signal(SIGABRT, report_signal);
     signal(SIGFPE, report_signal);
     if (argc > 2 && strcmp(argv[1], "-p") == 0) {
-        fputs(text_of(strtoull(argv[2], NULL, 10)), stdout);
+        fputs(random_text(strtoull(argv[2], NULL, 10)), stdout);
         return 0;
     }
     bool one = argc > 2 && strcmp(argv[1], "-s") == 0;
