@@ -328,6 +328,27 @@ Test(elaborate, foreign_names_and_layouts)
     cr_expect(eq(ptr, (void *)sum_plain(w->foreign_subs[0]), (void *)w->foreign_index[1]));
 }
 
+/* An init's fan_in is a number of elements, whatever names its axes: |b| < 1 / sqrt(fan_in). */
+Test(elaborate, fans_are_lengths)
+{
+    Run *r = NEW(Run);
+    symbols_add_library(&r->symbols);
+    symbols_add(&r->symbols, parse_source(source_of("model m { input x: float[4, 4, 9]\n conv(50, 2)\n flatten -> dense(100) }")), false);
+    r->model = (Model){ .batch = 2, .pytorch = true };
+    r->program = (Program){ .training = true, .first_backward = -1 };
+    elaborate_model(elaboration_new(&r->symbols, &r->model, &r->program, true), r->symbols.models.at[0]);
+    cr_assert(eq(int, error_count(), 0), "%s", said());
+    Values *v = values_new(2, 1, 1);
+    interpret(r->model.initialize, v);
+    static const struct { const char *name; double fan_in; } want[] = { { "conv.b", 36 }, { "conv.k", 36 }, { "dense.b", 450 } };
+    for (int i = 0; i < 3; i++) {
+        Tensor *t = kept_named(r, want[i].name);
+        double largest = 0;
+        for (int64_t k = 0; k < tensor_size(t); k++) largest = fmax(largest, fabs(values_of(v, t)[k]));
+        cr_expect(largest < 1 / sqrt(want[i].fan_in) && largest > 0.8 / sqrt(want[i].fan_in), "%s: %g", want[i].name, largest);
+    }
+}
+
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 Test(errors, a_million_layers_are_refused_or_made)
 {
