@@ -111,10 +111,8 @@ int elaborated_outputs(Elaboration *e, Output *out, int room)
 Tensor *elaborated_penalty(Elaboration *e)
 {
     if (!e->penalties.count) return NULL;
-    const Node *sum = e->penalties.at[0];
-    for (int i = 1; i < e->penalties.count; i++) sum = node2(OP_ADD, sum, e->penalties.at[i]);
     Tensor *t = tensor_new("penalty", 0, NULL, false, TYPE_FLOAT, ROLE_TEMP);
-    equation_add(e, equation_map(t, NULL, sum));
+    equation_add(e, equation_map(t, NULL, sum_of(e->penalties.at, e->penalties.count)));
     return t;
 }
 

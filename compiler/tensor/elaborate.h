@@ -157,6 +157,7 @@ struct Elaboration {
     LIST(NamedOutput) outputs;
     int sites, init_sites;                       /* rand() */
     int calls, loops;
+    int nesting;                                 /* of express() and of blocks */
     bool in_init;                                /* initial values are being elaborated */
     const char *layer;                           /* path of the call, for equations */
     Place at;                                    /* the statement, for equations */
@@ -240,6 +241,8 @@ bool range_agree(Scope *s, const char *name, int extent, bool batch, Place at, c
 
 /* ---- express.c, reads.c ------------------------------------------------------------------------------------------ */
 Value express(Scope *s, const Expr *e);
+bool nesting_begin(Scope *s, Place at);                          /* calls and constants nest deeper than the parser sees */
+void nesting_end(Scope *s);
 Value express_outside(Scope *s, const Expr *e);                  /* where an index's name is the length of its axis */
 Value read_base(Scope *s, const Expr *e, bool quiet);            /* what stands before [ ] */
 bool express_int(Scope *s, const Expr *e, const char *what, int64_t low, int64_t high, int *out);   /* at compile time */
@@ -326,6 +329,7 @@ Tensor *input_new(Elaboration *e, const char *name, int rank, const int *extent,
 /* ---- train.c, measures.c ----------------------------------------------------------------------------------------- */
 Scope *train_scope(Elaboration *e);
 Value setting_value(Scope *s, const Param *p, Value v);          /* a number of an optimizer becomes a setting, a schedule its value */
+const Node *sum_of(const Node *const *part, int count);          /* a balanced tree: no walk over it gets deep */
 Value schedule_of_part(Scope *s, const Part *p);                 /* its number in this iteration */
 bool settings_fold(Elaboration *e, const Node *node, double *out);       /* made of settings and numbers only */
 Value every_variable(Scope *s, const Expr *arg, Place at);

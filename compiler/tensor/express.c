@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { DEEPEST_NESTING = 3000 };
+
 Op ast_op(AstOp op)
 {
     static const Op table[] = {
@@ -128,7 +130,7 @@ static Value express_choice(Scope *s, const Expr *e)
     return value_select(s, c, a, b, e->at);
 }
 
-Value express(Scope *s, const Expr *e)
+static Value express_kind(Scope *s, const Expr *e)
 {
     switch (e->kind) {
     case EXPR_NUMBER: return express_number(s, e);
@@ -150,6 +152,28 @@ Value express(Scope *s, const Expr *e)
     case EXPR_REDUCE: return express_reduce(s, e);
     }
     bug("express: kind %d", e->kind);
+}
+
+bool nesting_begin(Scope *s, Place at)
+{
+    Elaboration *e = s->e;
+    if (e->nesting < DEEPEST_NESTING) {
+        e->nesting++;
+        return true;
+    }
+    if (!e->too_large) scope_error(s, at, "values and blocks are nested deeper than %d", DEEPEST_NESTING);
+    e->too_large = true;
+    return false;
+}
+
+void nesting_end(Scope *s) { s->e->nesting--; }
+
+Value express(Scope *s, const Expr *e)
+{
+    if (!nesting_begin(s, e->at)) return value_poison();
+    Value v = express_kind(s, e);
+    nesting_end(s);
+    return v;
 }
 
 /* ---- at compile time --------------------------------------------------------------------------------------------- */

@@ -12,11 +12,13 @@ typedef struct Symbols {
     Definition *every[6];                        /* by DefKind, or NULL */
     LIST(Item *) rewrites, constants, examples, models, data, train;
     LIST(const Source *) imported;               /* each file once */
+    struct SymbolTable *table;                   /* by name: symbols.c */
     int library_rewrites;                        /* the first so many rewrites are the library's */
 } Symbols;
 void symbols_add(Symbols *s, File *file, bool from_library);     /* duplicates are errors, but for a user's over the library's */
 void symbols_import(Symbols *s, File *file);                     /* the imports of file, relative to it; each file once; loops are fine */
 const Definition *symbols_find(const Symbols *s, const char *name, bool for_library);
+const Binding *symbols_constant(const Symbols *s, const char *name);
 extern const struct LibraryFile { const char *name, *text; size_t length; } library_files[];     /* made by the Makefile; ends with a NULL name */
 void symbols_add_library(Symbols *s);
 

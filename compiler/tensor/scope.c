@@ -247,12 +247,7 @@ static Value constant_value(Elaboration *e, const Binding *b)
 
 static const Binding *constant_find(Scope *s, const char *name)
 {
-    const Symbols *all = s->e->symbols;
-    if (scope_in_library(s)) return NULL; /* the user's constants are not the library's */
-    for (int i = 0; i < all->constants.count; i++)
-        for (int k = 0; k < all->constants.at[i]->bindings.count; k++)
-            if (all->constants.at[i]->bindings.at[k].name == name) return &all->constants.at[i]->bindings.at[k];
-    return NULL;
+    return scope_in_library(s) ? NULL : symbols_constant(s->e->symbols, name); /* the user's are not the library's */
 }
 
 Tensor *clock_named(Elaboration *e, const char *name, Type type)

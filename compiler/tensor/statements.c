@@ -253,10 +253,12 @@ static void statement_run(Scope *s, const Statement *st)
 
 void block_run(Scope *s, const Block *b)
 {
+    if (!nesting_begin(s, b->place)) return;
     for (int i = 0; i < b->count && !s->e->too_large; i++) {
         statement_run(s, b->at[i]);
-        if (s->broken && s->definition && b->at[i]->kind == ST_REQUIRE) return; /* what follows relies on it */
+        if (s->broken && s->definition && b->at[i]->kind == ST_REQUIRE) break; /* what follows relies on it */
     }
+    nesting_end(s);
 }
 
 /* ---- the body of a definition ------------------------------------------------------------------------------------ */

@@ -1,61 +1,75 @@
 /* symbols.c: the definitions that can be named: the library's, then those of the file and of the files it imports. A
  * user's definition hides the library's of the same name, but not from the library itself. */
-#include "base/text.h"
-#include "tensor/model.h"
+#include "tensor/elaborate.h"
 #include <string.h>
 
-/* ---- definitions ------------------------------------------------------------------------------------------------- */
+/* ---- by name ----------------------------------------------------------------------------------------------------- */
+struct SymbolTable {
+    PointerMap of_library, of_user, constants;
+}; /* interned name -> Definition, Binding */
+
+static struct SymbolTable *table_of(Symbols *s)
+{
+    if (!s->table) s->table = NEW(struct SymbolTable);
+    return s->table;
+}
+
 const Definition *symbols_find(const Symbols *s, const char *name, bool for_library)
 {
-    const Definition *of_library = NULL;
-    for (int i = 0; i < s->definitions.count; i++) {
-        const Definition *d = s->definitions.at[i];
-        if (d->name != name) continue;
-        if (!d->from_library && !for_library) return d;
-        if (d->from_library) of_library = d;
-    }
-    return of_library;
+    if (!s->table) return NULL;
+    const Definition *d = for_library ? NULL : map_get(&s->table->of_user, name);
+    return d ? d : map_get(&s->table->of_library, name);
+}
+
+const Binding *symbols_constant(const Symbols *s, const char *name)
+{
+    return s->table ? map_get(&s->table->constants, name) : NULL;
+}
+
+/* ---- adding ------------------------------------------------------------------------------------------------------ */
+static void every_add(Symbols *s, Definition *d)
+{
+    Definition *before = s->every[d->kind];
+    if (d->kind != KIND_LOSS && d->kind != KIND_OPTIMIZER && d->kind != KIND_SCHEDULE)
+        error_at(d->at, "`every` is for losses, optimizers and schedules, not for a %s", def_kind_name[d->kind]);
+    else if (before && before->from_library == d->from_library) {
+        error_at(d->at, "there is a second `every %s`", def_kind_name[d->kind]);
+        note_at(before->at, "the first one");
+    } else
+        s->every[d->kind] = d;
 }
 
 static void definition_add(Symbols *s, Definition *d, bool from_library)
 {
     d->from_library = from_library;
-    if (d->every && d->kind != KIND_LOSS && d->kind != KIND_OPTIMIZER && d->kind != KIND_SCHEDULE) {
-        error_at(d->at, "`every` is for losses, optimizers and schedules, not for a %s", def_kind_name[d->kind]);
-        return;
-    }
     if (d->every) {
-        Definition *before = s->every[d->kind];
-        if (before && before->from_library == from_library) {
-            error_at(d->at, "there is a second `every %s`", def_kind_name[d->kind]);
-            note_at(before->at, "the first one");
-        } else
-            s->every[d->kind] = d;
+        every_add(s, d);
         return;
     }
-    for (int i = 0; i < s->definitions.count; i++) {
-        const Definition *before = s->definitions.at[i];
-        if (before->name != d->name || before->from_library != from_library) continue;
+    PointerMap *map = from_library ? &table_of(s)->of_library : &table_of(s)->of_user;
+    const Definition *before = map_get(map, d->name);
+    if (before) {
         error_at(d->at, "%s is defined twice", d->name);
         note_at(before->at, "the first definition");
         return;
     }
+    map_set(map, d->name, d);
     PUSH(s->definitions, d);
 }
 
-static void constants_check(const Symbols *s, const Item *item)
+static void constants_add(Symbols *s, Item *item)
 {
     for (int i = 0; i < item->bindings.count; i++) {
-        const Binding *b = &item->bindings.at[i];
-        for (int k = 0; k <= s->constants.count; k++) {
-            const Item *other = k < s->constants.count ? s->constants.at[k] : item;
-            for (int j = 0; j < (other == item ? i : other->bindings.count); j++) {
-                if (other->bindings.at[j].name != b->name) continue;
-                error_at(b->at, "the constant %s is defined twice", b->name);
-                note_at(other->bindings.at[j].at, "the first definition");
-            }
+        Binding *b = &item->bindings.at[i];
+        const Binding *before = map_get(&table_of(s)->constants, b->name);
+        if (!before) {
+            map_set(&table_of(s)->constants, b->name, b);
+            continue;
         }
+        error_at(b->at, "the constant %s is defined twice", b->name);
+        note_at(before->at, "the first definition");
     }
+    PUSH(s->constants, item);
 }
 
 void symbols_add(Symbols *s, File *file, bool from_library)
@@ -63,10 +77,7 @@ void symbols_add(Symbols *s, File *file, bool from_library)
     for (int i = 0; i < file->count; i++) {
         Item *item = file->at[i];
         switch (item->kind) {
-        case ITEM_CONST:
-            constants_check(s, item);
-            PUSH(s->constants, item);
-            break;
+        case ITEM_CONST: constants_add(s, item); break;
         case ITEM_DATA: PUSH(s->data, item); break;
         case ITEM_TRAIN: PUSH(s->train, item); break;
         case ITEM_MODEL: PUSH(s->models, item); break;

@@ -269,8 +269,7 @@ void elaborate_optimizer(Elaboration *e, const Expr *flow, Tensor *w, Tensor *gr
 }
 
 /* ---- the end of the last parameter ------------------------------------------------------------------------------- */
-/* One sum of many terms as a balanced tree: no walk over it gets deep. */
-static const Node *sum_of(const Node *const *part, int count)
+const Node *sum_of(const Node *const *part, int count)
 {
     if (count == 1) return part[0];
     return node2(OP_ADD, sum_of(part, count / 2), sum_of(part + count / 2, count - count / 2));
