@@ -169,8 +169,9 @@ fuzz: deps
 coverage: deps
 	@tools/coverage $(BUILD)/coverage
 
-docs: tools/reference $(LIBRARY)
+docs: $(BUILD)/dlnc
 	tools/reference $(LIBRARY) > docs/reference.md
+	tools/excerpt $(BUILD)/dlnc README.md > $(BUILD)/README.md && cat $(BUILD)/README.md > README.md
 
 format: all
 	clang-format -i $(wildcard compiler/*.c compiler/*/*.[ch] runtime/*/*.[ch] tests/*/*.[ch] examples/*/*.[ch])
