@@ -103,17 +103,19 @@ Form form_of(const Equation *e, bool wide)
     int unit, apart;
     bool scatter = equation_is_scatter(e);
     const Index *last = f.loops ? f.loop[f.loops - 1] : NULL;
-    if (!wide && !scatter && last && last->extent >= 4 && sum_factor(left, last) == 1 && e->out->role != ROLE_TOTAL
+    if (!wide && !scatter && last && last->extent >= 4 && !last->batch && sum_factor(left, last) == 1 && e->out->role != ROLE_TOTAL
         && can_run_in_lanes(e, last, &unit, &apart) && apart <= 1 + unit) {
         f.kind = FORM_LANES;
         f.lane = last;
     }
+    bool strided = f.kind == FORM_LANES && apart > 0;            /* along the reduced index it may be better */
     bool adds = e->reduction == RED_SUM || e->reduction == RED_MAX || e->reduction == RED_MIN;
-    for (int i = e->reduced_count - 1; i >= 0 && !wide && !scatter && adds && e->value->type == TYPE_FLOAT && f.kind == FORM_PLAIN; i--)
+    for (int i = e->reduced_count - 1; i >= 0 && !wide && !scatter && adds && e->value->type == TYPE_FLOAT && (f.kind == FORM_PLAIN || strided); i--)
         if (e->reduced[i]->extent >= 8 && node_lanes(e->value, e->reduced[i], &unit, &apart) && unit && !apart
             && !(e->test && node_uses(e->test, e->reduced[i]))) {
             f.kind = FORM_REDUCE;
             f.lane = e->reduced[i];
+            strided = false;
         }
     int most = f.kind == FORM_LANES ? f.loops - 1 : f.loops;
     while (f.outer < most && is_plain_axis(e, f.loop[f.outer])) f.outer++;

@@ -234,7 +234,13 @@ static void join_rows(Graph *g)
 }
 
 /* ---- schedules ---- */
-static bool is_small(const Equation *e) { return equation_work(e) <= SERIAL_WORK && !e->loop && !equation_is_scatter(e); }
+/* So little that one thread does it; but never what has a batch: that goes with the rows of its sample. */
+static bool is_small(const Equation *e)
+{
+    for (int i = 0; i < e->indices; i++)
+        if (e->index[i]->batch) return false;
+    return equation_work(e) <= SERIAL_WORK && !e->loop && !equation_is_scatter(e);
+}
 
 static void choose_schedule(Graph *g, Kernel *k, const Tiles *tiles)
 {

@@ -84,6 +84,9 @@ typedef struct TileOf { const Equation *e; Tile tile; } TileOf;
 typedef struct Tiles { LIST(TileOf) list; } Tiles;
 void find_tiles(Equations *all, Tiles *tiles);
 
+/* panel.c */
+void choose_panels(PlanOf *p);
+
 /* names.c */
 bool name_is_taken(const char *name);
 const char *index_spelling(const Index *i);

@@ -361,6 +361,8 @@ Plan *plan_model(Model *m, const EmitOptions *options)
         place_locals(p, &p->plan.programs.at[i]);
     }
 
+    choose_panels(p);
+
     int64_t weights = kept_place(p, 0, true), inference = weights;
     for (int i = 0; i < p->plan.programs.count; i++) {
         ProgramPlan *q = &p->plan.programs.at[i];
@@ -382,6 +384,7 @@ Plan *plan_model(Model *m, const EmitOptions *options)
         if (home != s->tensor) {
             const Storage *at = plan_storage(&p->plan, home);
             s->offset = at->offset;
+            s->panel = at->panel;
             memcpy(s->stride, at->stride, sizeof s->stride);
         }
     }

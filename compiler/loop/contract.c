@@ -108,8 +108,9 @@ static void epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
     const Equation *host = k->equations.at[0];
     s->body = to;
     if (k->tile.row) bind_all(s, k->tile.row, cexpr_add(row, cexpr_name(C_INT, "r")));
-    bind_all(s, k->tile.col, cexpr_name(C_INT, format("%s + c * LANES", col->name)));
-    const CExpr *left = k->tile.col->extent % 32 ? cexpr_name(C_INT, "width - c * LANES") : NULL;
+    const CExpr *vectors = cexpr_infix(C_INT, "*", cexpr_name(C_INT, "c"), cexpr_name(C_INT, "LANES"));
+    bind_all(s, k->tile.col, cexpr_add(col, vectors));
+    const CExpr *left = k->tile.col->extent % 32 ? cexpr_infix(C_INT, "-", cexpr_name(C_INT, "width"), vectors) : NULL;
     s->lanes_left = left;
     LIST(const CExpr *) values = {0};
     for (int q = 0; q < k->equations.count; q++) {
@@ -225,7 +226,7 @@ static void call_loops(Scope *s, Body *to, const char *name)
     first->pragma = loops == 1 ? "OMP_FOR" : format("OMP_FOR_%d", loops > 6 ? 6 : loops);
     if (n % 32 == 0) stmt_call(inner, tile_call(s, name, "WIDE", strip));
     else {
-        Stmt *whole = stmt_if(inner, cexpr_infix(C_BOOL, "<=", cexpr_name(C_INT, format("%s + WIDE", columns->name)), cexpr_int(n)));
+        Stmt *whole = stmt_if(inner, cexpr_infix(C_BOOL, "<=", cexpr_add(cexpr_name(C_INT, columns->name), cexpr_name(C_INT, "WIDE")), cexpr_int(n)));
         stmt_call(&whole->body, tile_call(s, name, "WIDE", strip));
         stmt_call(&whole->other, tile_call(s, name, format("%d %% WIDE", n), strip));
     }

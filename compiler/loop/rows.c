@@ -173,11 +173,11 @@ static void reduce_segment(Scope *s, const Segment *segment, Body *to)
     Stmt *along = stmt_for(inner, lane, cexpr_int(0), index_end(f->lane));
     along->step = "16";
     inner = &stmt_macro(&along->body, format("EACH(%s, PARTS)", part))->body;
-    const CExpr *at = cexpr_name(C_INT, format("%s + %s * LANES", lane, part));
+    const CExpr *at = cexpr_add(cexpr_name(C_INT, lane), cexpr_infix(C_INT, "*", cexpr_name(C_INT, part), cexpr_name(C_INT, "LANES")));
     scope_bind(s, f->lane, at);
     s->lane = f->lane;
     bool ragged = f->lane->batch || f->lane->extent % 16;
-    const CExpr *left = ragged ? cexpr_infix(C_INT, "-", index_end(f->lane), cexpr_name(C_INT, format("(%s)", at->name))) : NULL;
+    const CExpr *left = ragged ? cexpr_infix(C_INT, "-", index_end(f->lane), at) : NULL;
     s->lanes_left = left;
     s->body = inner;
     scope_equation(s, e);

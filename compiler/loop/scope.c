@@ -118,12 +118,28 @@ static const CExpr *held_subscript(Scope *s, const Sum *a, const Tensor *t, int 
     return cexpr_call2(C_INT, "held", scope_sum(s, a), end);
 }
 
+/* j / 32 * (all rows of a panel) + j % 32 */
+static const CExpr *panel_offset(Scope *s, const Storage *at, const CExpr *j)
+{
+    const Tensor *t = at->tensor;
+    int64_t rows = tensor_size(t) / t->extent[t->rank - 1];
+    (void)s;
+    if (j->kind == X_NUMBER)
+        return cexpr_int((int64_t)j->number / at->panel * rows * at->panel + (int64_t)j->number % at->panel);
+    const CExpr *panel = cexpr_infix(C_INT, "/", j, cexpr_int(at->panel));
+    return cexpr_add(cexpr_scale(panel, rows * at->panel), cexpr_infix(C_INT, "%", j, cexpr_int(at->panel)));
+}
+
 const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs)
 {
     const Storage *at = plan_storage(s->plan, plan_home(s->plan, t));
     const Sum *plain = sum_constant(0);
     const CExpr *gathered = cexpr_int(0);
     for (int a = 0; a < t->rank; a++) {
+        if (at->panel && a == t->rank - 1) {
+            gathered = cexpr_add(gathered, panel_offset(s, at, scope_sum(s, subs[a])));
+            continue;
+        }
         if (sum_is_gather(subs[a]))
             gathered = cexpr_add(gathered, cexpr_scale(held_subscript(s, subs[a], t, a), at->stride[a]));
         else
