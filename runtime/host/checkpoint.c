@@ -336,26 +336,32 @@ bool checkpoint_load(Run *r, const char *path, Progress *at, uint64_t *seed, Pro
     return good;
 }
 
+static bool classes_take(const char *path, const char *key, const json_t *list, Names *names, Problem *p)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        int number = name ? names_add(names, name, strlen(name), p) : -1;
+        if (name && number < 0) return false;
+        if (number != (int)i) return problem_set(p, EXIT_INPUT, "%s: its note '%.80s' is wrong", path, key);
+    }
+    return true;
+}
+
 bool checkpoint_classes(Run *r, const char *path, Problem *p)
 {
     StoredFile f;
     const char *key;
-    json_t *value, *item;
-    size_t i;
+    json_t *value;
     bool good = true;
     if (!stored_open(&f, path, p)) return false;
     json_object_foreach(json_object_get(f.json, "__metadata__"), key, value)
     {
         if (!good || strncmp(key, "classes:", 8)) continue;
-        json_t *list = json_loads(json_string_value(value), JSON_REJECT_DUPLICATES, NULL);
-        Names *names = json_is_array(list) ? data_classes(&r->data, key + 8, p) : NULL;
-        good = names || problem_set(p, EXIT_INPUT, "%s: its note '%.80s' is wrong", path, key);
-        if (names) json_array_foreach(list, i, item)
-            {
-                const char *name = json_string_value(item);
-                if (good && (!name || names_add(names, name, strlen(name), p) != (int)i))
-                    good = problem_set(p, EXIT_INPUT, "%s: its note '%.80s' is wrong", path, key);
-            }
+        const char *text = json_string_value(value);
+        json_t *list = stored_json(path, text, strlen(text), p);
+        good = list && (json_is_array(list) || problem_set(p, EXIT_INPUT, "%s: its note '%.80s' is wrong", path, key));
+        Names *names = good ? data_classes(&r->data, key + 8, p) : NULL;
+        good = names && classes_take(path, key, list, names, p);
         json_decref(list);
     }
     stored_close(&f);

@@ -68,6 +68,7 @@ bool stream_read(Stream *s, void *to, size_t count, size_t *got, Problem *p)
         }
         const char *why = gzerror(s->file, &kind);
         if (kind == Z_OK || kind == Z_STREAM_END) return true;
+        if (kind == Z_MEM_ERROR) return problem_set(p, EXIT_IO, "%s: out of memory", s->name);
         if (kind == Z_BUF_ERROR) return problem_set(p, EXIT_INPUT, "%s: the gzip data end too early", s->name);
         if (kind == Z_ERRNO) return problem_set(p, EXIT_IO, "%s: %s", s->name, strerror(errno));
         return problem_set(p, EXIT_INPUT, "%s: damaged gzip data (%s)", s->name, why);
@@ -147,7 +148,9 @@ char *file_find(const char *folder, const char *name, Problem *p)
         }
         closedir(d);
     }
-    if (!found)
+    if (!found && quiet.code)
+        *p = quiet;
+    else if (!found)
         problem_set(p, EXIT_IO, "cannot find %s (or %s.gz) in %s; --data DIR or DLN_DATA names the folder", name, name,
                     name[0] == '/'         ? "/"
                     : !strcmp(folder, ".") ? "the current folder"

@@ -62,6 +62,7 @@ typedef struct StoredFile {
     struct json_t *json;
 } StoredFile;
 bool stored_open(StoredFile *f, const char *path, Problem *p);   /* checks all of the file's structure */
+struct json_t *stored_json(const char *path, const char *text, size_t length, Problem *p);       /* JSON, or NULL */
 const char *stored_note(const StoredFile *f, const char *key);   /* a text of __metadata__, or NULL */
 const StoredTensor *stored_find(const StoredFile *f, const char *name);
 bool stored_values(const StoredFile *f, const StoredTensor *t, bool twice, void *values, Problem *p);   /* converts */

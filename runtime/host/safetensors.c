@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -109,15 +110,56 @@ static bool notes_check(const StoredFile *f, const json_t *notes, Problem *p)
     return true;
 }
 
-static bool header_parse(StoredFile *f, size_t length, uint64_t data, Problem *p)
+/* jansson 2.14 takes an allocation that fails for an error in the text, or crashes. So its blocks are kept in a list,
+ * newest first, and a failure leaves the parser by longjmp; then what it had allocated is freed here. */
+typedef struct Block {
+    struct Block *next, *before;
+} Block;
+static Block blocks = { &blocks, &blocks };
+static jmp_buf json_starved;
+
+static void *json_memory(size_t bytes)
+{
+    Block *b = bytes < PTRDIFF_MAX ? malloc(sizeof *b + bytes) : NULL;
+    if (!b) longjmp(json_starved, 1);
+    *b = (Block){ blocks.next, &blocks };
+    blocks.next->before = b;
+    blocks.next = b;
+    return b + 1;
+}
+
+static void json_release(void *block)
+{
+    Block *b = block;
+    if (!b) return;
+    b--;
+    b->next->before = b->before;
+    b->before->next = b->next;
+    free(b);
+}
+
+json_t *stored_json(const char *path, const char *text, size_t length, Problem *p)
 {
     json_error_t error;
+    Block *const mark = blocks.next;
+    json_set_alloc_funcs(json_memory, json_release);
+    if (setjmp(json_starved)) {
+        while (blocks.next != mark) json_release(blocks.next + 1);
+        problem_set(p, EXIT_IO, "%s: out of memory", path);
+        return NULL;
+    }
+    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+    if (!json) problem_set(p, EXIT_INPUT, "%s: not a safetensors file (%.200s)", path, error.text);
+    return json;
+}
+
+static bool header_parse(StoredFile *f, size_t length, uint64_t data, Problem *p)
+{
     const char *name;
     json_t *value;
     if (f->header[0] != '{')
         return problem_set(p, EXIT_INPUT, "%s: not a safetensors file (its header is no JSON object)", f->path);
-    f->json = json_loadb(f->header, length, JSON_REJECT_DUPLICATES, &error);
-    if (!f->json) return problem_set(p, EXIT_INPUT, "%s: not a safetensors file (header: %.200s)", f->path, error.text);
+    if (!(f->json = stored_json(f->path, f->header, length, p))) return false;
     if (!json_is_object(f->json))
         return problem_set(p, EXIT_INPUT, "%s: not a safetensors file (its header is no JSON object)", f->path);
     if (!notes_check(f, json_object_get(f->json, "__metadata__"), p)) return false;

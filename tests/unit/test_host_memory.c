@@ -1,0 +1,106 @@
+/* test_host_memory.c: memory runs out at every allocation in turn, once or for good: the program ends with a message and
+ * exit code 3, or manages without. The allocators of libc are replaced by ones that count. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include "host/run.h"
+#include "unit/fake_model.c"
+#include "unit/host_test.h"
+
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__ /* it has allocators of its own */
+Test(memory, skipped_under_address_sanitizer) {}
+#else
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+static long until = -1; /* allocations that still succeed; -1: all do */
+static bool for_good;
+
+static bool refuses(void)
+{
+    if (until < 0) return false;
+    if (until > 0) {
+        until--;
+        return false;
+    }
+    if (!for_good) until = -1;
+    errno = ENOMEM;
+    return true;
+}
+
+void *malloc(size_t n) { return refuses() ? NULL : __libc_malloc(n); }
+void *calloc(size_t a, size_t b) { return refuses() ? NULL : __libc_calloc(a, b); }
+void *realloc(void *p, size_t n) { return refuses() ? NULL : __libc_realloc(p, n); }
+
+TestSuite(memory, .init = folder_make, .fini = folder_remove);
+
+static const dln_value csv_items[] = { { .kind = DLN_STRING, .text = "t.csv" },
+                                       { .kind = DLN_WORD, .key = "target", .text = "last" } };
+static const dln_value split_items[] = { { .kind = DLN_WORD, .text = "all" }, { .kind = DLN_NUMBER, .number = 0.5 } };
+static const dln_value data[] = {
+    { .kind = DLN_CALL, .key = "all", .text = "csv", .count = 2, .items = csv_items },
+    { .kind = DLN_CALL, .key = "train, test", .text = "split", .count = 2, .items = split_items },
+};
+static const dln_value train[] = { { .kind = DLN_WORD, .key = "validate", .text = "test" } };
+
+static dln_model *small_model(void)
+{
+    dln_model *m = fake_model("features", 2, 2);
+    m->data_values = 2;
+    m->data = data;
+    m->train_values = 1;
+    m->train = train;
+    return m;
+}
+
+/* The command in a process of its own, its allocation number `n` (from 0) failing; the status of wait(). */
+static int run_without(const dln_model *m, char *words[], long n, bool good)
+{
+    int status, count = 0;
+    while (words[count]) count++;
+    pid_t child = fork();
+    if (!child) {
+        int out = open(in_folder("out"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        setenv("DLN_DATA", folder, 1);
+        if (chdir(folder) || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(98);
+        for_good = good;
+        until = n;
+        int code = dln_main(count, words, m);
+        _exit(until > 0 && !code ? 97 : code); /* 97: all is well, it was never reached */
+    }
+    waitpid(child, &status, 0);
+    return status;
+}
+
+static void try_all(char *words[])
+{
+    const dln_model *m = small_model();
+    int fine = run_without(m, words, 1L << 60, false);
+    cr_assert(WIFEXITED(fine) && WEXITSTATUS(fine) == 97);
+    for (int good = 0; good < 2; good++)
+        for (long n = 0, code = 0; code != 97; n++) {
+            int status = run_without(m, words, n, good);
+            cr_assert(WIFEXITED(status), "allocation %ld: signal %d", n, WTERMSIG(status));
+            code = WEXITSTATUS(status);
+            Bytes said = file_bytes(in_folder("out"));
+            cr_assert(code == 0 || code == 97 || (code == EXIT_IO && strstr((char *)said.at, "error:")),
+                      "allocation %ld of %s gave %ld: %s", n, words[1], code, said.at);
+            free(said.at);
+            cr_assert(n < 3000);
+        }
+}
+
+Test(memory, every_allocation_may_fail)
+{
+    char *training[] = { "model", "train", "--epochs", "1", "--log", "l.csv", NULL };
+    char *evaluation[] = { "model", "eval", NULL }, *prediction[] = { "model", "predict", "t.csv", NULL };
+    file_make("t.csv", "1,2,a\n3,4,b\n5,6,a\n1,1,b\n", 24);
+    try_all(training);
+    try_all(evaluation);
+    try_all(prediction);
+}
+#endif
