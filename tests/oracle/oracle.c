@@ -1,6 +1,7 @@
 /* oracle.c: the generated C of every example of the library, with its gradients, against the interpreter; in double and
  * float, each equation alone and fused, one thread and two.
- *     oracle [-v] [--double] [--flags=..] [--from=K] [--to=K] [NAME]      one definition, or all */
+ *     oracle [-v] [--double] [--sanitize] [--cc=..] [--flags=..] [--from=K] [--to=K] [NAME] [FILE.dln]
+ * NAME: the examples of one definition only; FILE.dln: its examples instead of the library's. */
 #include "oracle.h"
 #include "tensor/elaborate.h"
 #include <stdlib.h>
@@ -69,7 +70,7 @@ static void run_batch(Oracle *o, const OracleOptions *base, bool wide_only, bool
 
 int main(int argc, char **argv)
 {
-    const char *only = NULL;
+    const char *only = NULL, *file = NULL;
     OracleOptions base = { .folder = getenv("ORACLE_FOLDER") ? getenv("ORACLE_FOLDER") : "." };
     bool verbose = false, wide_only = false;
     int from = 0, to = 1 << 30, batch = 12;
@@ -81,6 +82,7 @@ int main(int argc, char **argv)
         else if (!strncmp(argv[i], "--cc=", 5)) base.cc = argv[i] + 5;
         else if (!strncmp(argv[i], "--from=", 7)) from = atoi(argv[i] + 7);
         else if (!strncmp(argv[i], "--to=", 5)) to = atoi(argv[i] + 5);
+        else if (strstr(argv[i], ".dln")) file = argv[i];
         else only = argv[i];
     }
     if (only) batch = 1;
@@ -91,7 +93,11 @@ int main(int argc, char **argv)
         diag_begin(stderr, DIAG_TEXT, false);
         Symbols s = {0};
         symbols_add_library(&s);
-        if (k >= s.examples.count) break;
+        if (file) {                              /* its own examples instead of the library's */
+            s.examples.count = 0;
+            symbols_add(&s, parse_source(source_read(file, NULL)), false);
+        }
+        if (k >= s.examples.count || error_count()) break;
         Oracle o = {0};
         for (int j = k; j < k + batch && j < to && j < s.examples.count; j++) {
             const char *name = s.examples.at[j]->definition->name;
