@@ -277,7 +277,7 @@ static bool cell_number(const Reader *r, const Cell *cell, int column, size_t li
 {
     char words[100];
     NumberResult result = number_parse(cell->at, cell->length, value);
-    if (result == NUMBER_GOOD && (r->wide || fabs(*value) <= FLT_MAX)) return true;
+    if (result == NUMBER_GOOD && (r->wide || fabs(*value) <= (double)FLT_MAX)) return true;
     column_words(r, column, words, sizeof words);
     if (cell_is_missing(cell))
         return problem_set(r->p, EXIT_INPUT, "%s:%zu: %s: the value is missing", r->c.file, line, words);

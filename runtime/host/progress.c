@@ -161,23 +161,40 @@ void display_break(Display *d)
     d->line_open = false;
 }
 
+/* A metric of several numbers: in rows, if they can be a square. */
+static void write_table(Writer *w, const double *values, int count)
+{
+    int side = (int)lround(sqrt(count)), width = side * side == count ? side : count;
+    for (int i = 0; i < count; i++)
+        write_text(w, "%s%g%s", i % width ? " " : "  ", values[i], (i + 1) % width ? "" : "\n");
+}
+
+static void write_figures(Writer *w, const dln_model *m, const char *part, const double *values)
+{
+    char label[100];
+    for (int i = 0, at = 0; i < m->metrics; at += m->metric[i++].values) {
+        bool table = m->metric[i].values != 1;
+        write_text(w, "%c%s %s:%s", toupper((unsigned char)part[0]), part + 1,
+                   metric_label(&m->metric[i], label, sizeof label), table ? "\n" : " ");
+        if (table)
+            write_table(w, values + at, m->metric[i].values);
+        else
+            write_value(w, values[at]);
+        if (!table) write_text(w, "\n");
+    }
+}
+
 void display_figures(const Display *d, const char *part, const double *values)
 {
     Writer w = { 0 };
-    char label[100];
-    if (d->kind == PROGRESS_JSON) {
+    if (d->kind != PROGRESS_JSON)
+        write_figures(&w, d->model, part, values);
+    else {
         write_text(&w, "{\"part\":");
         write_json_string(&w, part);
         write_record(&w, d->model, values, "", true);
         write_text(&w, "}\n");
-    } else
-        for (int i = 0, at = 0; i < d->model->metrics; at += d->model->metric[i++].values) {
-            if (d->model->metric[i].values != 1) continue;
-            write_text(&w, "%c%s %s: ", toupper((unsigned char)part[0]), part + 1,
-                       metric_label(&d->model->metric[i], label, sizeof label));
-            write_value(&w, values[at]);
-            write_text(&w, "\n");
-        }
+    }
     if (!w.failed && w.text) fputs(w.text, stdout);
     fflush(stdout);
     free(w.text);

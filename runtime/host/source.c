@@ -342,7 +342,7 @@ static bool split_define(Data *d, const dln_value *call, Problem *p)
     if (!call->count || call->items[0].key || call->items[0].kind != DLN_WORD)
         return problem_set(p, EXIT_INPUT, "data: split needs what to split first: split(all, 0.8)");
     bool mixed = !(shuffle && ((shuffle->kind == DLN_WORD && !strcmp(shuffle->text, "false")) ||
-                               (shuffle->kind == DLN_NUMBER && !shuffle->number)));
+                               (shuffle->kind == DLN_NUMBER && shuffle->number == 0)));
     const Part *all = data_part(d, call->items[0].text, p);
     int shares = all ? split_ends(call, end, MOST, p) : 0, i = 0;
     if (!shares) return false;
