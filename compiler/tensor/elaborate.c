@@ -51,6 +51,7 @@ void elaborate_model(Elaboration *e, const Item *model)
     e->first = !e->model->inputs.count && !e->model->kept.count;
     Scope *s = e->block = scope_new(e, NULL, NULL, model->at, "");
     int errors = error_count();
+    if (e->first) rewrites_check(s);
     e->in_block = true;
     block_run(s, &model->body);
     e->in_block = false;

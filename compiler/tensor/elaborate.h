@@ -228,6 +228,7 @@ struct Sub {
     const Expr *expr;            /* if it is no index: the expression */
     bool index;                  /* name is an index here */
     int fused; Sub *part;        /* (i, j): its parts */
+    bool empty;                  /* (k..) of no axes: one place */
     Place at;
 };
 typedef LIST(Sub) SubList;
@@ -312,6 +313,7 @@ bool flow_is_piped(Scope *s, const Expr *e);                     /* begins with 
 Value flow_express(Scope *s, const Expr *e, Value before);       /* its head takes `before` */
 Value init_value(Scope *s, Value v);                             /* an init becomes its element at the holder's indices */
 /* rewrite.c: if a rewrite of the library or file applies, calls its right side. */
+void rewrites_check(Scope *s);                                   /* those of the user: reports what has no meaning */
 bool rewrite_apply(Scope *s, const Definition *d, const NamedValues *args, Place at, Value *out);
 
 /* ---- builtin.c: functions that are no definitions */

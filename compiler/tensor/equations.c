@@ -249,7 +249,10 @@ static bool left_axis(Scope *s, const Sub *x, const Expr *value, Left *l)
         return false;
     }
     int first = l->indices;
-    if (!x->fused) {
+    if (x->empty) {
+        l->at[k] = sum_constant(0);
+        l->extent[k] = 1;
+    } else if (!x->fused) {
         if (!left_part(s, x, value, l, &l->at[k], &l->extent[k])) return false;
     } else {
         int64_t extent = 1;

@@ -1,5 +1,6 @@
 /* express.c: expressions, apart from reads (reads.c) and calls (calls.c). */
 #include "tensor/elaborate.h"
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>
@@ -32,7 +33,7 @@ Op ast_op(AstOp op)
 
 static Value express_number(Scope *s, const Expr *e)
 {
-    if (isinf(e->number))
+    if (e->number > FLT_MAX)
         scope_error(s, e->at, "the number %s is too large", e->name ? e->name : "");
     else if (!e->is_float && e->number > INT_MAX)
         scope_error(s, e->at, "the integer %.0f does not fit into 32 bits; a float is written with a point, %.0f.0",
@@ -222,14 +223,28 @@ bool express_truth(Scope *s, const Expr *e, const char *what, bool *out)
 }
 
 /* ---- strings ----------------------------------------------------------------------------------------------------- */
-/* The expression in {..}, parsed as `const v = (..)`. */
+/* The text of `const v = (e)` in which e stands where it stands in the file: so are its errors. */
+static const char *code_at(const char *e, Place at)
+{
+    static const char begin[] = "const v = (";
+    Text t = { 0 };
+    bool above = at.line > 1;
+    for (int i = 2; i < at.line; i++) text_add(&t, "\n");
+    text_add(&t, begin);
+    if (above) text_add(&t, "\n");
+    for (int i = above ? 1 : (int)sizeof begin; i < at.column; i++) text_add(&t, " ");
+    text_addf(&t, "%s)", e);
+    return text_string(&t);
+}
+
+/* The expression in {..}. */
 static const Expr *string_part(Scope *s, const char *text, size_t length, Place at)
 {
     const char *key = intern_n(text, length);
     const Expr *known = map_get(&s->e->texts, key);
     if (known) return known;
     Source *source = NEW(Source);
-    const char *code = format("const v = (%s)", key);
+    const char *code = code_at(key, at);
     *source = (Source){ at.source ? at.source->name : "", code, strlen(code) };
     const File *f = parse_source(source);
     if (f->count != 1 || f->at[0]->kind != ITEM_CONST || f->at[0]->bindings.count != 1) return NULL;

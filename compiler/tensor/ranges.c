@@ -2,6 +2,7 @@
  * `in`, from the axes that an index subscripts alone, and from what the header or an earlier equation of the body
  * said. */
 #include "tensor/elaborate.h"
+#include <limits.h>
 #include <string.h>
 
 /* ---- subscripts, expanded ---------------------------------------------------------------------------------------- */
@@ -111,7 +112,7 @@ static bool in_expand(Scope *s, const Subscript *x, SubList *out)
 {
     int extent;
     if (!index_may_be(s, x->name, x->at)) return false;
-    if (!express_int(s, x->expr, format("the range of %s", x->name), 1, 1 << 30, &extent)) return false;
+    if (!express_int(s, x->expr, format("the range of %s", x->name), 1, INT_MAX, &extent)) return false;
     range_set(s, x->name, extent, false, x->at, "given by `in`")->given = true;
     PUSH(*out, ((Sub){ .name = x->name, .index = true, .at = x->at }));
     return true;
@@ -142,7 +143,7 @@ static bool expr_expand(Scope *s, const Subscript *x, bool quiet, SubList *out)
     if (e->kind == EXPR_FUSED) {
         SubList parts = { 0 };
         if (!subs_expand(s, &e->subs, -1, quiet, &parts)) return false;
-        PUSH(*out, ((Sub){ .fused = parts.count, .part = parts.at, .at = x->at }));
+        PUSH(*out, ((Sub){ .fused = parts.count, .part = parts.at, .empty = !parts.count, .at = x->at }));
         return true;
     }
     if (e->kind == EXPR_NAME) {

@@ -103,6 +103,7 @@ static const Sum *divided_sum(Scope *s, const Expr *e)
 
 const Sum *subscript_sum(Scope *s, const Sub *x, int extent)
 {
+    if (x->empty) return sum_constant(0);
     if (x->fused) return fused_sum(s, x, extent);
     if (x->name) return named_sum(s, x);
     if (x->expr->kind == EXPR_BINARY && x->expr->op == AST_DIV) return divided_sum(s, x->expr);

@@ -154,3 +154,52 @@ bool rewrite_apply(Scope *s, const Definition *d, const NamedValues *args, Place
     }
     return false;
 }
+
+/* ---- rewrites of the user ---------------------------------------------------------------------------------------- */
+static bool is_known(Scope *s, const Expr *e, const char *where)
+{
+    if (e->kind != EXPR_CALL)
+        scope_error(s, e->at, "%s is a call: rewrite f(g(z), ...) => h(z, ...)", where);
+    else if (!definition_of(s, e->name, false)) {
+        scope_error(s, e->at, "there is no definition %s", e->name);
+        help_definition(s, e->name);
+    } else
+        return true;
+    return false;
+}
+
+static bool left_check(Scope *s, const Expr *e, NamedValues *names, bool *open)
+{
+    if (!is_known(s, e, "what is rewritten")) return false;
+    for (int i = 0; i < e->args.count; i++) {
+        const Argument *a = &e->args.at[i];
+        if (a->name) {
+            scope_error(s, a->at, "the arguments of a rewrite are given by their place");
+            return false;
+        }
+        if (!a->value)
+            *open = true;
+        else if (a->value->kind == EXPR_NAME)
+            named_set(names, (NamedValue){ .name = a->value->name });
+        else if (!left_check(s, a->value, names, open))
+            return false;
+    }
+    return true;
+}
+
+void rewrites_check(Scope *s)
+{
+    const Symbols *all = s->e->symbols;
+    for (int i = all->library_rewrites; i < all->rewrites.count; i++) {
+        const Item *r = all->rewrites.at[i];
+        NamedValues names = { 0 };
+        bool open = false;
+        if (!left_check(s, r->left, &names, &open) || !is_known(s, r->right, "what stands after =>")) continue;
+        for (int k = 0; k < r->right->args.count; k++) {
+            const Argument *a = &r->right->args.at[k];
+            const Expr *e = a->value;
+            if (e ? !a->name && e->kind == EXPR_NAME && named_find(&names, e->name) : open) continue;
+            scope_error(s, a->at, "after => stand names from before it, and ... if it stands there");
+        }
+    }
+}

@@ -106,6 +106,12 @@ static void output_run(Scope *s, const Statement *st)
 
 static void layer_run(Scope *s, const Statement *st)
 {
+    const Entry *old = scope_find(s, st->name); /* in a repeat each round has its own */
+    if (old && (old->at.line != st->at.line || old->at.column != st->at.column)) {
+        scope_error(s, st->at, "%s is defined twice", st->name);
+        note_at(old->at, "the first definition");
+        return;
+    }
     Value v = st->value->kind == EXPR_NAME || st->value->kind == EXPR_CALL || st->value->kind == EXPR_CHOICE
                   ? part_express(s, st->value)
                   : value_none();
@@ -269,6 +275,7 @@ static bool subs_mention(Scope *s, const SubList *subs, const char *name)
     for (int i = 0; i < subs->count; i++) {
         const Sub *x = &subs->at[i];
         SubList parts = { .at = x->part, .count = x->fused };
+        if (x->empty) continue;
         if (x->fused  ? subs_mention(s, &parts, name)
             : x->name ? x->index && x->name == name
                       : mentions(s, x->expr, name))

@@ -46,6 +46,9 @@ static void definition_add(Symbols *s, Definition *d, bool from_library)
         every_add(s, d);
         return;
     }
+    for (int i = 0; i < d->params.count; i++)
+        if (param_find(d, d->params.at[i].name) < i)
+            error_at(d->params.at[i].at, "%s has two parameters %s", d->name, d->params.at[i].name);
     PointerMap *map = from_library ? &table_of(s)->of_library : &table_of(s)->of_user;
     const Definition *before = map_get(map, d->name);
     if (before) {

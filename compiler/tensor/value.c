@@ -173,8 +173,6 @@ static Value number_checked(Scope *s, double v, Type type, Place at)
     return value_number(v, type);
 }
 
-static double power(double a, double b) { return pow(a, b); }
-
 static Value numbers_binary(Scope *s, Op op, Value a, Value b, Place at)
 {
     double x = a.number, y = b.number;
@@ -184,10 +182,13 @@ static Value numbers_binary(Scope *s, Op op, Value a, Value b, Place at)
     case OP_ADD: return number_checked(s, x + y, type, at);
     case OP_SUB: return number_checked(s, x - y, type, at);
     case OP_MUL: return number_checked(s, x * y, type, at);
-    case OP_DIV: return value_float(x / y);
+    case OP_DIV:
+        if (y != 0) return value_float(x / y);
+        scope_error(s, at, "division by 0");
+        return value_poison();
     case OP_MAX: return value_number(x > y ? x : y, type);
     case OP_MIN: return value_number(x < y ? x : y, type);
-    case OP_POW: return number_checked(s, power(x, y), ints && y >= 0 ? TYPE_INT : TYPE_FLOAT, at);
+    case OP_POW: return number_checked(s, pow(x, y), ints && y >= 0 ? TYPE_INT : TYPE_FLOAT, at);
     case OP_FLOOR_DIV:
     case OP_MOD:
         if (ints && y == 0) {
