@@ -9,8 +9,10 @@
 #include "kernel/kernel.h"
 #include "syntax/ast.h"
 #include "tensor/model.h"
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What has been made so far. */
@@ -144,61 +146,92 @@ static const char *header_path(const char *path)
     return n > 2 && !strcmp(path + n - 2, ".c") ? format("%.*s.h", (int)(n - 2), path) : format("%s.h", path);
 }
 
+/* What dlnc reads must not be what it writes, nor may it write two things into one file. */
+static bool overwrites(const Compilation *c, const OutputFile *files, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const char *path = files[i].path;
+        bool read = same_file(path, c->source->name);
+        for (int k = 0; k < c->symbols.imported.count; k++) read |= same_file(path, c->symbols.imported.at[k]->name);
+        if (read) error_plain("%s is the input: the output would overwrite it", path);
+        for (int k = 0; k < i; k++) {
+            struct stat s;
+            bool file = !stat(path, &s) && S_ISREG(s.st_mode);
+            if (!strcmp(path, files[k].path) || (file && same_file(path, files[k].path)))
+                error_plain("%s would be written twice: choose another name", path);
+        }
+    }
+    return error_count() > 0;
+}
+
+/* The source includes the header by the name that it is given here. */
+static bool header_rename(Compilation *c, const char *header, Text *renamed)
+{
+    for (const char *at = header; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == '"' || *at == '\\' || !strncmp(at, "??", 2)) {
+            error_plain("-o: a C file cannot include a header named %s", header);
+            return false;
+        }
+    const char *prefix = c->plan->options->prefix ? c->plan->options->prefix : c->model->name;
+    const char *from = format("#include \"%s.h\"", prefix);
+    const char *text = text_string(&c->c), *at = strstr(text, from);
+    if (!at) return text_add(renamed, text), true;
+    text_add_n(renamed, text, (size_t)(at - text));
+    text_addf(renamed, "#include \"%s\"", header);
+    text_add(renamed, at + strlen(from));
+    return true;
+}
+
 static int write_files(Compilation *c)
 {
     const Options *o = c->options;
     const char *path = o->output ? o->output : format("%s.c", c->model->name);
     if (!strcmp(path, "-")) return file_write_stream(stdout, &c->c);
     const char *header = header_path(path);
-    if (same_file(path, c->source->name) || same_file(header, c->source->name)) {
-        error_plain("%s is the input: the output would overwrite it", path);
-        return EXIT_INPUT;
-    }
-    /* The source includes the header by the name that it is given here. */
-    const char *prefix = c->plan->options->prefix ? c->plan->options->prefix : c->model->name;
-    const char *from = format("#include \"%s.h\"", prefix), *to = format("#include \"%s\"", base_name(header));
-    const char *text = text_string(&c->c), *at = strstr(text, from);
-    Text renamed = {0};
-    if (at) {
-        text_add_n(&renamed, text, (size_t)(at - text));
-        text_add(&renamed, to);
-        text_add(&renamed, at + strlen(from));
-    } else text_add(&renamed, text);
-    int status = file_write(path, &renamed, o->write_if_changed);
-    if (!status) status = file_write(header, &c->h, o->write_if_changed);
-    if (!status && o->depfile) status = depfile_write(o->depfile, path, c->source->name, &c->symbols);
-    return status;
+    Text renamed = {0}, depends = {0};
+    if (!header_rename(c, base_name(header), &renamed)) return EXIT_USAGE;
+    OutputFile files[3] = { { .path = path, .text = &renamed }, { .path = header, .text = &c->h },
+                            { .path = o->depfile, .text = &depends } };
+    int count = o->depfile ? 3 : 2;
+    if (overwrites(c, files, count)) return EXIT_INPUT;
+    if (o->depfile) depfile_text(&depends, path, c->source->name, &c->symbols);
+    return files_write(files, count, o->write_if_changed);
 }
 
 /* Turns a compiled file into C; the paths of the two files are the caller's. */
 static int compile_file(const Options *o)
 {
     Compilation c = { .options = o };
-    c.source = source_read(o->input, NULL);
-    if (!c.source) return EXIT_INPUT;
     if (o->emit && !is_stage(o->emit)) return EXIT_USAGE;
+    c.source = source_read(o->input, NULL);
+    if (!c.source) return EXIT_IO;
     if (o->emit) return compile(&c, o->emit, stdout) ? stream_close(stdout) : EXIT_INPUT;
     if (!compile(&c, NULL, stdout)) return EXIT_INPUT;
     if (o->summary) emit_summary(c.model, c.plan, stdout);
-    return write_files(&c);
+    int status = write_files(&c);
+    return status ? status : stream_close(stdout);
 }
 
 static int format_file(const Options *o)
 {
     Compilation c = { .options = o, .source = source_read(o->input, NULL) };
-    if (!c.source || !compile(&c, "format", o->in_place ? NULL : stdout)) return EXIT_INPUT;
+    if (!c.source) return EXIT_IO;
+    if (!compile(&c, "format", o->in_place ? NULL : stdout)) return EXIT_INPUT;
     if (!o->in_place) return stream_close(stdout);
     Text t = {0};
     text_add(&t, format_source(c.file));
-    return file_write(o->input, &t, true);
+    OutputFile file = { .path = o->input, .text = &t };
+    return files_write(&file, 1, true);
 }
 
 int main(int argc, char **argv)
 {
     Options o;
     diag_begin(stderr, DIAG_TEXT, isatty(2) && !getenv("NO_COLOR"));
+    signal(SIGXFSZ, SIG_IGN);                    /* a file that may not grow is an error of write() */
     int status = options_read(&o, argc, argv);
-    if (status >= 0) return status;
+    if (!status) return stream_close(stdout);
+    if (status > 0) return status;
     diag_begin(stderr, o.diagnostics, isatty(2) && !getenv("NO_COLOR"));
     status = o.run ? run_model(&o, compile_file) : o.format ? format_file(&o) : compile_file(&o);
     diag_end();

@@ -14,7 +14,7 @@ static int usage_error(const char *message)
     return EXIT_USAGE;
 }
 
-static int set_output(Options *o, const char *v)   { o->output = v; return 0; }
+static int set_output(Options *o, const char *v)   { o->output = v; return *v ? 0 : usage_error("-o needs the name of a file"); }
 static int set_emit(Options *o, const char *v)     { o->emit = v; return 0; }
 static int set_format(Options *o, const char *v)   { (void)v; return o->format = true, 0; }
 static int set_in_place(Options *o, const char *v) { (void)v; return o->in_place = true, 0; }

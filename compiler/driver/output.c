@@ -1,5 +1,5 @@
-/* output.c: the files that dlnc writes. A file is written under a name of its own, flushed to the disk and renamed; on any
- * failure the new name is removed and the old contents stand. */
+/* output.c: the files that dlnc writes. Each is written under a name of its own beside its path and flushed to the disk;
+ * when all are there they are renamed. On any failure what is new is removed and the old contents stand. */
 #include "driver/output.h"
 #include "driver/options.h"
 #include <errno.h>
@@ -65,27 +65,64 @@ static int write_in_place(const char *path, Text *text)
     return good ? 0 : failed("write", path);
 }
 
-int file_write(const char *path, Text *text, bool only_if_changed)
+/* A name in the folder of path that no file has, short enough wherever path is. */
+static const char *name_beside(const char *path, const char *what)
+{
+    static int count;
+    return format("%.*s.dlnc-%ld-%d.%s", (int)(base_name(path) - path), path, (long)getpid(), ++count, what);
+}
+
+/* Writes f->beside, with its contents on the disk; or nothing, if f->path has them or takes them in place. */
+static int file_prepare(OutputFile *f, bool only_if_changed)
 {
     struct stat s;
-    bool exists = !stat(path, &s);
+    bool exists = !stat(f->path, &s);
     if (exists && S_ISDIR(s.st_mode)) {
         errno = EISDIR;
-        return failed("write", path);
+        return failed("write", f->path);
     }
-    if (exists && !S_ISREG(s.st_mode)) return write_in_place(path, text);
-    if (only_if_changed && holds(path, text)) return 0;
-    const char *beside = format("%s.%ld.tmp", path, (long)getpid());
+    if (exists && !S_ISREG(s.st_mode)) return write_in_place(f->path, f->text);
+    if (only_if_changed && holds(f->path, f->text)) return 0;
+    const char *beside = name_beside(f->path, "tmp"), *kept = name_beside(f->path, "old.tmp"), *text = text_string(f->text);
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) return failed("create", beside);
-    bool good = write_all(fd, text_string(text), text->length) && !fsync(fd);
+    if (fd < 0) return failed("write", f->path);
+    f->beside = beside;
+    f->kept = exists ? kept : NULL;
+    bool good = write_all(fd, text, f->text->length) && !fsync(fd);
     int error = errno;
     if (close(fd) && good) { good = false; error = errno; }
-    if (good && rename(beside, path)) { good = false; error = errno; }
-    if (good) return 0;
-    unlink(beside);
     errno = error;
-    return failed("write", path);
+    return good ? 0 : failed("write", f->path);
+}
+
+/* The old contents keep a second name until all files have their new ones. Where a file system has no links there is
+ * nothing to go back to, and the first rename that fails leaves the files before it new. */
+static int files_rename(OutputFile *files, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (files[i].beside && files[i].kept && link(files[i].path, files[i].kept)) files[i].kept = NULL;
+    int done = 0, error = 0;
+    for (; done < count && !error; done += !error)
+        if (files[done].beside && rename(files[done].beside, files[done].path)) error = errno;
+    for (int i = 0; i < count; i++) {
+        OutputFile *f = &files[i];
+        if (!f->beside) continue;
+        if (error && i < done && f->kept && !rename(f->kept, f->path)) f->kept = NULL;
+        else if (error && i < done) unlink(f->path);
+        if (f->kept) unlink(f->kept);
+    }
+    errno = error;
+    return error ? failed("write", files[done].path) : 0;
+}
+
+int files_write(OutputFile *files, int count, bool only_if_changed)
+{
+    int status = 0;
+    for (int i = 0; i < count && !status; i++) status = file_prepare(&files[i], only_if_changed);
+    if (!status) status = files_rename(files, count);
+    for (int i = 0; status && i < count; i++)
+        if (files[i].beside) unlink(files[i].beside);
+    return status;
 }
 
 int file_write_stream(FILE *to, Text *text)
@@ -109,16 +146,14 @@ static void add_path(Text *t, const char *path)
     }
 }
 
-int depfile_write(const char *path, const char *target, const char *source, const Symbols *s)
+void depfile_text(Text *t, const char *target, const char *source, const Symbols *s)
 {
-    Text t = {0};
-    add_path(&t, target);
-    text_add(&t, ": ");
-    add_path(&t, source);
+    add_path(t, target);
+    text_add(t, ": ");
+    add_path(t, source);
     for (int i = 0; i < s->imported.count; i++) {
-        text_add(&t, " ");
-        add_path(&t, s->imported.at[i]->name);
+        text_add(t, " ");
+        add_path(t, s->imported.at[i]->name);
     }
-    text_add(&t, "\n");
-    return file_write(path, &t, false);
+    text_add(t, "\n");
 }

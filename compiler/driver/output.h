@@ -4,12 +4,15 @@
 #include "base/text.h"
 #include "tensor/model.h"
 
-/* Writes beside path and renames, so that path has either its old or its new contents. */
-int file_write(const char *path, Text *text, bool only_if_changed);
+/* One file to write. Begin with OutputFile f = { .path = .., .text = .. }; the rest is output.c's. */
+typedef struct OutputFile { const char *path; Text *text; const char *beside, *kept; } OutputFile;
+
+/* Writes all of them or none: each beside its path, then renamed, so that every path has either its old or its new
+ * contents. only_if_changed leaves a file alone that has its new contents already. */
+int files_write(OutputFile *files, int count, bool only_if_changed);
 int file_write_stream(FILE *to, Text *text);
 int stream_close(FILE *to);                      /* flushes; full disks and closed pipes are errors */
-/* target: source and every imported file, for make. */
-int depfile_write(const char *path, const char *target, const char *source, const Symbols *s);
+void depfile_text(Text *t, const char *target, const char *source, const Symbols *s);    /* target: source imported.., for make */
 bool same_file(const char *a, const char *b);    /* two names of one file that exists */
 const char *base_name(const char *path);
 #endif

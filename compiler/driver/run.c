@@ -55,6 +55,8 @@ static bool find_library(const char **include, const char **library)
     return false;
 }
 
+enum { NOT_STARTED = 127 };
+
 /* Runs words[0], which answers to Ctrl-C by itself. Its exit code, 128 + the signal that ended it, or -1 if it could not
  * be started. */
 static int start(Words *words)
@@ -64,8 +66,9 @@ static int start(Words *words)
     pid_t child = fork();
     if (child < 0) return -1;
     if (!child) {
+        signal(SIGXFSZ, SIG_DFL);
         execvp(words->at[0], words->at);
-        _exit(127);
+        _exit(NOT_STARTED);
     }
     void (*on_int)(int) = signal(SIGINT, SIG_IGN), (*on_term)(int) = signal(SIGTERM, SIG_IGN);
     int status, ended;
@@ -98,8 +101,22 @@ static int build(const char *folder, const char *source, const char *program)
     if (strstr(flags && *flags ? flags : default_flags, "-fopenmp") == NULL) add_word(&w, "-pthread");
     int status = start(&w);
     if (!status) return 0;
-    error_plain("the C compiler (%s) ended with %d on the generated file", w.at[0], status);
-    return EXIT_BUG;
+    if (status == NOT_STARTED) error_plain("cannot start the C compiler %s", w.at[0]);
+    else error_plain("the C compiler (%s) ended with %d on the generated file", w.at[0], status);
+    help("$CC is the compiler (default cc), $CFLAGS its flags (default %s)", default_flags);
+    return EXIT_IO;
+}
+
+/* What is removed however dlnc ends; nothing if folder is NULL. */
+static struct { const char *folder, *source, *header, *program; } made;
+static void remove_made(void)
+{
+    if (!made.folder) return;
+    unlink(made.program);
+    unlink(made.source);
+    unlink(made.header);
+    rmdir(made.folder);
+    made.folder = NULL;
 }
 
 int run_model(const Options *given, int (*compile)(const Options *o))
@@ -110,20 +127,21 @@ int run_model(const Options *given, int (*compile)(const Options *o))
         error_plain("cannot make a folder %s: %s", folder, strerror(errno));
         return EXIT_IO;
     }
-    const char *source = format("%s/model.c", folder), *program = format("%s/model", folder);
+    const char *source = made.source = format("%s/model.c", folder);
+    made.header = format("%s/model.h", folder);
+    made.program = format("%s/model", folder);
+    made.folder = folder;
+    atexit(remove_made);
     Options o = *given;
     o.output = source;
     int status = compile(&o);
-    if (!status) status = build(folder, source, program);
+    if (!status) status = build(folder, source, made.program);
     if (!status) {
         Words w = {0};
-        add_word(&w, program);
+        add_word(&w, made.program);
         for (int i = 0; i < o.rest; i++) PUSH(w, o.rest_at[i]);
         status = start(&w);
     }
-    unlink(program);
-    unlink(source);
-    unlink(format("%s/model.h", folder));
-    rmdir(folder);
+    remove_made();
     return status < 0 ? EXIT_IO : status;
 }

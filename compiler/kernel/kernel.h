@@ -77,4 +77,5 @@ void emit_calls(const Plan *p, const ProgramPlan *program, Text *to);     /* ind
 /* names.c: the C name of a tensor, the same wherever it is asked for: dense.w -> dense_w, dense.z' -> dense_z1; no clash with
  * another tensor, C, libc's common names, or the core. */
 const char *c_name(const Plan *p, const Tensor *t);
+bool name_is_keyword(const char *name);         /* of C or C++ */
 #endif

@@ -1,6 +1,6 @@
 /* names.c: C names for tensors and indices. A tensor's name is the one of the language with what C does not allow
  * replaced (dense.w -> dense_w, dense.z' -> dense_z1); it is the same wherever it is asked for, differs from the names
- * of all other tensors, and is no word of C, of the library of C that a file may include, or of the core. */
+ * of all other tensors, and is no word of C or C++, of the library of C that a file may include, or of the core. */
 #include "kernel/group.h"
 #include <ctype.h>
 #include <string.h>
@@ -8,12 +8,26 @@
 extern const struct LibraryFile core_files[];
 
 /* ---- words that are taken ---- */
-static const char *const words[] = {
+static const char *const keywords[] = {
     /* C */
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for",
     "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct",
     "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm", "typeof", "bool", "true", "false", "NULL",
-    "main", "errno", "linux", "unix", "I", "complex", "imaginary", "stdin", "stdout", "stderr", "assert",
+    "alignas", "alignof", "constexpr", "nullptr", "static_assert", "thread_local", "typeof_unqual",
+    "_Alignas", "_Alignof", "_Atomic", "_Bool", "_Complex", "_Generic", "_Imaginary", "_Noreturn", "_Static_assert",
+    "_Thread_local", "__asm__", "__attribute__", "__typeof__", "__inline", "__const",
+    /* C++, which reads the header */
+    "and", "and_eq", "bitand", "bitor", "catch", "char8_t", "char16_t", "char32_t", "class", "co_await", "co_return",
+    "co_yield", "compl", "concept", "consteval", "constinit", "const_cast", "decltype", "delete", "dynamic_cast", "explicit",
+    "export", "friend", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "operator", "or", "or_eq", "private",
+    "protected", "public", "reinterpret_cast", "requires", "static_cast", "template", "this", "throw", "try", "typeid",
+    "typename", "using", "virtual", "xor", "xor_eq",
+};
+
+static const char *const words[] = {
+    /* macros, and what other headers declare */
+    "main", "errno", "linux", "unix", "i386", "I", "complex", "imaginary", "stdin", "stdout", "stderr", "assert", "EOF", "FILE",
+    "defined", "offsetof", "size_t", "ptrdiff_t", "wchar_t", "max_align_t", "intptr_t", "uintptr_t", "intmax_t", "uintmax_t",
     /* functions of <math.h>, <string.h>, <stdlib.h> with short names, which compilers know without a header */
     "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "lgamma", "tgamma", "abs", "exp", "log", "sqrt", "sin", "cos", "tan", "tanh",
     "pow", "floor", "ceil", "round", "trunc", "erf", "exp2", "log2", "log10", "index", "rindex", "time", "clock", "div", "rand",
@@ -63,6 +77,7 @@ static const NameSet *taken_names(void)
     if (generation == arena_generation() && set.room) return &set;
     set = (NameSet){0};
     generation = arena_generation();
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) set_add(&set, intern(keywords[i]));
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) set_add(&set, intern(words[i]));
     for (const struct LibraryFile *f = core_files; f->name; f++)
         for (const char *at = f->text; *at;) {
@@ -75,7 +90,14 @@ static const NameSet *taken_names(void)
 }
 
 /* ---- tensors ---- */
-/* ' becomes 1, '' 2, ..; other characters _; no __ inside, no _ at the begin: those names are the compiler's. */
+/* The generated file's own names begin so. */
+static bool is_prefixed(const char *name)
+{
+    return !strncmp(name, "dln_", 4) || !strncmp(name, "wide_", 5) || !strncmp(name, "DLN_", 4);
+}
+
+/* ' becomes 1, '' 2, ..; other characters _; no __ inside, no _ at the begin: those names are the compiler's. What begins
+ * with a prefix of the file's own gets an x before it, or no number behind it would make it free. */
 static const char *c_spelling(const char *name)
 {
     Text t = {0};
@@ -91,14 +113,19 @@ static const char *c_spelling(const char *name)
             text_add(&t, "_");
     }
     const char *s = text_string(&t);
-    return !*s || isdigit((unsigned char)*s) ? format("x%s", s) : s;
+    return !*s || isdigit((unsigned char)*s) ? format("x%s", s) : is_prefixed(s) ? format("x_%s", s) : s;
+}
+
+bool name_is_keyword(const char *name)
+{
+    for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++) if (!strcmp(keywords[i], name)) return true;
+    return false;
 }
 
 bool name_is_taken(const char *name)
 {
     if (!name[1]) return !strcmp(name, "n") || !strcmp(name, "m") || !strcmp(name, "I");
-    return set_has(taken_names(), intern(name)) || !strncmp(name, "dln_", 4) || !strncmp(name, "wide_", 5)
-        || !strncmp(name, "DLN_", 4);
+    return set_has(taken_names(), intern(name)) || is_prefixed(name);
 }
 
 static struct NameTable *table_of(const Plan *p) { return ((PlanOf *)p)->names; }
@@ -108,14 +135,14 @@ const char *c_name(const Plan *p, const Tensor *t)
     struct NameTable *table = table_of(p);
     while (table->of.count <= t->id) PUSH(table->of, NULL);
     if (table->of.at[t->id]) return table->of.at[t->id];
-    const char *spelling = c_spelling(t->name), *name = spelling;
+    const char *spelling = c_spelling(t->name), *name = intern(spelling);
     for (int k = 2;; k++) {
         bool used = name_is_taken(name);
-        for (int i = 0; i < table->of.count && !used; i++) used = table->of.at[i] && !strcmp(table->of.at[i], name);
+        for (int i = 0; i < table->of.count && !used; i++) used = table->of.at[i] == name;
         if (!used) break;
-        name = k == 2 && name_is_taken(spelling) ? format("%s_", spelling) : format("%s_%d", spelling, k);
+        name = intern(k == 2 && name_is_taken(spelling) ? format("%s_", spelling) : format("%s_%d", spelling, k));
     }
-    return table->of.at[t->id] = intern(name);
+    return table->of.at[t->id] = name;
 }
 
 /* The name of an index as a C variable, before it is made different from the others of its kernel. */
