@@ -107,12 +107,17 @@ static void hoist_tests(Equation *e)
     if (changed) e->value = product_node(&p);
 }
 
-static bool product_has_free(const Product *p, const Equation *e)
+/* Is it worth to open a map with this product? Something leaves the sum, and the sum has no more factors than before:
+ * a contraction of two tensors stays one. */
+static bool product_opens(const Product *p, const Equation *e)
 {
+    int stay = 0, leave = 0;
     for (int i = 0; i < p->factors.count; i++)
-        if (p->factors.at[i].node->op != OP_NUM && !node_uses_any(p->factors.at[i].node, e->reduced_count, e->reduced))
-            return p->factors.count > 1;
-    return false;
+        if (node_uses_any(p->factors.at[i].node, e->reduced_count, e->reduced))
+            stay++;
+        else
+            leave += p->factors.at[i].node->op != OP_NUM;
+    return stay <= 1 && leave > 0 && p->factors.count > 1;
 }
 
 /* The value as a product, maps that are products with a factor to leave being opened. */
@@ -128,7 +133,7 @@ static Product product_wide(Simplifier *s, const Equation *e)
             Substitution sub = map_substitution(map, f->node->sum);
             Product inner = { 0 };
             product_add(&inner, node_substitute(map->value, &sub), false);
-            if (product_has_free(&inner, e)) {
+            if (product_opens(&inner, e)) {
                 wide.negative = wide.negative != inner.negative;
                 for (int k = 0; k < inner.factors.count; k++) PUSH(wide.factors, inner.factors.at[k]);
                 continue;

@@ -230,6 +230,19 @@ Test(simplify, a_factor_without_the_index_leaves_the_sum)
     expect("y.f[a] = sum[k in 4] x[a, k]\ny[a] = y.f[a] * w[a]\nz[b] = 2 * y.f[b]\n");
 }
 
+Test(simplify, a_contraction_keeps_two_factors)
+{
+    Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *g = tensor(ROLE_PARAM, "g", 1, 4),
+           *r = tensor(ROLE_INPUT, "r", 1, 3);
+    Tensor *w = tensor(ROLE_PARAM, "w", 2, 4, 2), *t = tensor(ROLE_TEMP, "t", 2, 3, 4),
+           *y = tensor(ROLE_TEMP, "y", 2, 3, 2);
+    const Index *i = idx("i", 3), *j = idx("j", 4), *a = idx("a", 3), *b = idx("b", 2), *k = idx("k", 4);
+    let(t, mul(mul(at(x, s(i), s(j)), at(r, s(i))), at(g, s(j))), i, j);
+    reduce(let(y, mul(at(t, s(a), s(k)), at(w, s(k), s(b))), a, b), RED_SUM, k);
+    output(y);
+    expect("t[i, j] = x[i, j] * r[i] * g[j]\ny[a, b] = sum[k in 4] t[a, k] * w[k, b]\n");
+}
+
 Test(simplify, a_test_without_the_index_stays_at_the_equation)
 {
     Tensor *x = tensor(ROLE_INPUT, "x", 2, 3, 4), *y = tensor(ROLE_TEMP, "y", 1, 4);
