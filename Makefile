@@ -124,7 +124,7 @@ test: deps
 	@$(MAKE) --no-print-directory test-run
 
 test-run:
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BUILD)/digits
 	@$(MAKE) --no-print-directory -k units || echo "some unit tests do not build: they count as failures"
 	@BUILD="$(abspath $(BUILD))" CC="$(CC)" tests/run $(UNIT_PROGRAMS)
 
