@@ -140,7 +140,7 @@ $(UNIT_HELP:%.c=$(BUILD)/%.o): $(BUILD)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(UNIT_PROGRAMS): $(BUILD)/%: %.c $(BUILD)/libunit.a $(BUILD)/libdlnc.a $(BUILD)/libdln.a
-	@mkdir -p $(@D)
+	@mkdir -p $(@D) && rm -f $@
 	$(CC) $(CPPFLAGS) $(DLN_FLAGS) -Itests $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libunit.a $(BUILD)/libdlnc.a \
 	    $(BUILD)/libdln.a -lcriterion $(HOST_LIBS)
 
