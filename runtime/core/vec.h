@@ -245,7 +245,7 @@ INLINE vec fused(vec a, vec b, vec c) {
 #else
 typedef double  doubles __attribute__((vector_size(8 * LANES)));
 typedef int64_t longs   __attribute__((vector_size(8 * LANES)));
-INLINE vec fused(vec a, vec b, vec c) {          /* as fused1, lane by lane */
+static __attribute__((noinline, unused)) vec fused(vec a, vec b, vec c) {         /* as fused1, lane by lane; long, so called */
     const doubles z = __builtin_convertvector(c, doubles);
     const doubles p = __builtin_convertvector(a, doubles) * __builtin_convertvector(b, doubles);
     const doubles s = p + z, t = s - p, lost = (p - (s - t)) + (z - t);
