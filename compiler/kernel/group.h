@@ -32,6 +32,7 @@ typedef struct Tile {
     const Node *guard;           /* what of the tests is left: without row and col; or NULL */
     int reduced_count;
     const Index *reduced[MAX_RANK];              /* outermost first */
+    int block;                   /* > 0: so many samples (reduced[0]) at a time, the sums in memory in between */
 } Tile;
 
 struct Kernel {

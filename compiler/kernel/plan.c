@@ -140,6 +140,7 @@ static void place_locals(PlanOf *p, ProgramPlan *program)
             const Equation *e = k->equations.at[j];
             if (e->out->role != ROLE_TEMP || plan_home(&p->plan, e->out) != e->out || is_output(program->program, e->out)) continue;
             Storage *s = &p->plan.storage.at[p->storage_of.at[e->out->id]];
+            if (k->schedule == SCHEDULE_TILE && k->tile.block && j == 0) continue;
             if (s->place != PLACE_MEMORY || only_kernel(program, e->out) != k) continue;
             int64_t size = 1;
             int stride[MAX_RANK] = {0};

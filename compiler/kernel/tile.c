@@ -3,6 +3,7 @@
  * an equation of its own: a border of zeros (`x[..] else 0` becomes an ordinary read of the copy), or the other order of
  * axes when the vector operand's neighbours along the column index do not lie side by side. */
 #include "kernel/group.h"
+#include <stdlib.h>
 
 enum { TILE_WORK = 1 << 12 };                    /* below this many products plain loops do */
 
@@ -147,6 +148,17 @@ static bool is_in_left(const Equation *e, const Index *i)
     return false;
 }
 
+static int stride_of(const Node *read, const Index *i) { return sum_factor(place_sum(read->tensor, read->sum), i); }
+
+/* Rows that lie near each other in the broadcast operand, if there are enough of them for a tile. */
+static bool is_better_row(const Node *broadcast, const Index *a, const Index *b)
+{
+    enum { ENOUGH = 5 };
+    if ((a->extent >= ENOUGH) != (b->extent >= ENOUGH)) return a->extent >= ENOUGH;
+    if (a->extent < ENOUGH) return a->extent > b->extent;
+    return abs(stride_of(broadcast, a)) < abs(stride_of(broadcast, b));
+}
+
 /* Chooses col (given), operands and row. False if this is no tile. */
 static bool choose(const Equation *e, const Product *p, const Index *col, Tile *t)
 {
@@ -158,7 +170,7 @@ static bool choose(const Equation *e, const Product *p, const Index *col, Tile *
             const Index *row = e->index[i];
             if (row == col || row == e->step || !node_uses(broadcast, row) || node_uses(vector, row) || !affine_in(broadcast, row)) continue;
             if (!is_in_left(e, row)) continue;
-            if (!t->row || row->extent > t->row->extent) t->row = row;
+            if (!t->row || is_better_row(broadcast, row, t->row)) t->row = row;
         }
         bool fine = affine_in(vector, col) && t->row != NULL;
         for (int i = 0; i < e->reduced_count; i++) fine &= affine_in(vector, e->reduced[i]) && affine_in(broadcast, e->reduced[i]);
@@ -222,8 +234,6 @@ static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
 }
 
 /* ---- order ---- */
-static int stride_of(const Node *read, const Index *i) { return sum_factor(place_sum(read->tensor, read->sum), i); }
-
 /* The innermost reduced index is the one along which the vector operand moves least. */
 static void order_reduced(const Equation *e, Tile *t)
 {
@@ -236,6 +246,18 @@ static void order_reduced(const Equation *e, Tile *t)
         }
         t->reduced[at] = k;
     }
+}
+
+/* A long sum over the samples and more goes a few samples at a time through all tiles, so that both operands stay near;
+ * in between the sums lie in memory. The order of additions is the same. */
+static void choose_block(const Equation *e, Tile *t)
+{
+    enum { NEAR = 256, LONG = 1024 };
+    if (e->loop || t->guard || t->reduced_count < 2 || !t->reduced[0]->batch) return;
+    int64_t inner = 1;
+    for (int i = 1; i < t->reduced_count; i++) inner *= t->reduced[i]->extent;
+    if (inner * t->reduced[0]->extent < LONG || inner < 16) return;
+    t->block = inner >= NEAR ? 1 : (int)(NEAR / inner);
 }
 
 /* Neighbours along col must lie side by side in the vector operand: else it is turned. */
@@ -267,6 +289,7 @@ static bool find_tile(Finder *f, const Equation *e, Tile *t)
         if (!pad(f, e, &p, t) || !turn(f, e, t)) return false;
         t->guard = node_and(e->test, t->guard);
         order_reduced(e, t);
+        choose_block(e, t);
         return true;
     }
     return false;

@@ -62,7 +62,8 @@ static void sum_loops(Scope *s, Body *to)
     if (run >= 0 && !guard_uses(t, t->reduced[run])) {           /* the innermost run: one call of contract */
         length = index_end(t->reduced[run]);
         loops = run;
-        while (loops > 0 && is_one_run(&w, t->reduced[loops - 1], t->reduced[loops]) && !guard_uses(t, t->reduced[loops - 1])) {
+        if (t->block && run == 0) bug("loop: a block of one sum");
+        while (loops > (t->block > 0) && is_one_run(&w, t->reduced[loops - 1], t->reduced[loops]) && !guard_uses(t, t->reduced[loops - 1])) {
             loops--;
             length = cexpr_scale(index_end(t->reduced[loops]), 1);
             int64_t rest = 1;
@@ -74,7 +75,9 @@ static void sum_loops(Scope *s, Body *to)
     s->equation = k->equations.at[0];
     Body *inner = guarded(s, t, -1, to);
     for (int i = 0; i < loops; i++) {
-        inner = &stmt_for(inner, scope_index(s, t->reduced[i]), cexpr_int(0), index_end(t->reduced[i]))->body;
+        bool block = t->block && i == 0;
+        inner = &stmt_for(inner, scope_index(s, t->reduced[i]), block ? cexpr_name(C_INT, "from") : cexpr_int(0),
+                          block ? cexpr_name(C_INT, "to") : index_end(t->reduced[i]))->body;
         inner = guarded(s, t, i, inner);
     }
     for (int i = loops; i < t->reduced_count; i++) scope_bind(s, t->reduced[i], cexpr_int(0));
@@ -134,6 +137,7 @@ static void epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
     for (int q = 0; q < k->equations.count; q++) {
         const Equation *e = k->equations.at[q];
         s->lane = counterpart(host, k->tile.col, e);
+        if (q == 0 && k->tile.block && k->equations.count > 1) continue;         /* stored between blocks only */
         if (plan_storage(s->plan, plan_home(s->plan, e->out))->place != PLACE_LOCAL)
             scope_store_lanes(s, e->out, e->left, values.at[q], left);
     }
@@ -167,21 +171,44 @@ static void name_indices(Scope *s)
     }
 }
 
+/* sum[r][c] from where it was left, or to there; the block begins at sample `from`. */
+static void sums_in_memory(Scope *s, const CExpr *row, const CExpr *col, bool leave, Body *to)
+{
+    const Equation *host = s->kernel->equations.at[0];
+    const CExpr *left = s->kernel->tile.col->extent % 32 ? cexpr_name(C_INT, "width - c * LANES") : NULL;
+    scope_bind(s, s->kernel->tile.col, cexpr_add(col, cexpr_infix(C_INT, "*", cexpr_name(C_INT, "c"), cexpr_name(C_INT, "LANES"))));
+    if (s->kernel->tile.row) scope_bind(s, s->kernel->tile.row, cexpr_add(row, cexpr_name(C_INT, "r")));
+    s->body = &stmt_macro(to, "EACH_TILE(r, c)")->body;
+    const CExpr *at = cexpr_place(scope_pointer(s, host->out, true), scope_offset(s, host->out, host->left));
+    if (leave) scope_store_lanes(s, host->out, host->left, cexpr_name(C_VEC, "sum[r][c]"), left);
+    else stmt_store(s->body, cexpr_name(C_VEC, "sum[r][c]"), cexpr_call1(C_VEC, "load", at));
+    scope_bind(s, s->kernel->tile.col, col);
+    if (s->kernel->tile.row) scope_bind(s, s->kernel->tile.row, row);
+}
+
 static Function *tile_function(Scope *s, Functions *to, const char *name)
 {
     const Kernel *k = s->kernel;
-    static const char *const own[] = { "rows", "width", "r", "c", "sum" };
-    for (int i = 0; i < 5; i++) PUSH(s->names, own[i]);
+    static const char *const own[] = { "rows", "width", "r", "c", "sum", "from", "to" };
+    for (int i = 0; i < 7; i++) PUSH(s->names, own[i]);
     name_indices(s);
     const char *row = k->tile.row ? scope_bound(s, k->tile.row)->name : scope_name(s, "first_row");
     const CExpr *row_at = cexpr_name(C_INT, row), *col = scope_bound(s, k->tile.col);
-    Function *f = function_new(to, format("INLINE void %s_tile(const int rows, const int width, int %s, int %s, const struct run *run%s)",
-                                          name, row, col->name, outer_parameters(s, true)));
+    Function *f = function_new(to, format("INLINE void %s_tile(const int rows, const int width, int %s, int %s, const struct run *run%s%s)",
+                                          name, row, col->name, outer_parameters(s, true), k->tile.block ? ", int from, int to" : ""));
     if (!k->tile.row) stmt_call(&f->body, format("(void)%s", row));
     stmt_let(&f->body, "vec", "sum[ROWS][2]", NULL);
     stmt_call(&f->body, "clear_tile(sum)");
+    if (k->tile.block)
+        sums_in_memory(s, row_at, col, false, &stmt_if(&f->body, cexpr_infix(C_BOOL, ">", cexpr_name(C_INT, "from"), cexpr_int(0)))->body);
     sum_loops(s, &f->body);
-    epilogue(s, row_at, col, &stmt_macro(&f->body, "EACH_TILE(r, c)")->body);
+    Body *end = &f->body;
+    if (k->tile.block && k->equations.count > 1) {
+        Stmt *more = stmt_if(end, cexpr_infix(C_BOOL, "<", cexpr_name(C_INT, "to"), cexpr_name(C_INT, "run->n")));
+        sums_in_memory(s, row_at, col, true, &more->body);
+        end = &more->other;
+    }
+    epilogue(s, row_at, col, &stmt_macro(end, "EACH_TILE(r, c)")->body);
     scope_declare(s, &f->body);
     return f;
 }
@@ -191,6 +218,7 @@ static const char *tile_call(const Scope *s, const char *name, const char *width
 {
     const Kernel *k = s->kernel;
     const char *col = scope_bound(s, k->tile.col)->name, *outer = outer_parameters(s, false);
+    if (k->tile.block) outer = format("%s, from, min_int(from + %d, run->n)", outer, k->tile.block);
     if (!k->tile.row) return format("%s_tile(1, %s, 0, %s, run%s)", name, width, col, outer);
     if (k->tile.row->batch) return format("RUN_STRIP(%s_tile, run->n, %s, %s, %s, run%s)", name, strip, width, col, outer);
     return format("STRIP(%s_tile, %d, %s, %s, %s, run%s)", name, k->tile.row->extent, strip, width, col, outer);
@@ -204,6 +232,12 @@ static void call_loops(Scope *s, Body *to, const char *name)
     Stmt *first = NULL;
     int loops = 0, n = k->tile.col->extent;
     name_indices(s);
+    if (k->tile.block) {                         /* each thread has the same tiles in every block: no barrier */
+        PUSH(s->names, "from");
+        Stmt *blocks = stmt_for(inner, "from", cexpr_int(0), cexpr_name(C_INT, "run->n"));
+        blocks->step = format("%d", k->tile.block);
+        inner = &blocks->body;
+    }
     for (int i = 0; i < e->indices; i++) {
         if (e->index[i] == k->tile.row || e->index[i] == k->tile.col || e->index[i] == e->step) continue;
         Stmt *loop = stmt_for(inner, scope_bound(s, e->index[i])->name, cexpr_int(0), index_end(e->index[i]));

@@ -266,7 +266,7 @@ static void compare(Oracle *o, int k, const Plan *plan, const OracleOptions *opt
     for (int64_t i = 0; i < size_at(t, n); i++)
         if (isfinite(want[i])) largest = fmax(largest, fabs(want[i]));
     for (int64_t i = 0; i < size_at(t, n); i++) {
-        double x = element_get(got, plan_storage(plan, t), i), allowed = bound * fmax(0.1, largest);
+        double x = element_get(got, plan_storage(plan, t), i), allowed = bound * fmax(plan->options->wide_real ? 0.1 : 1, largest);
         double off = x == want[i] || (isnan(x) && isnan(want[i])) ? 0 : fabs(x - want[i]) / allowed;
         o->compared++;
         if (off > o->worst || isnan(off)) o->worst = off;
