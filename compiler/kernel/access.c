@@ -83,7 +83,7 @@ static bool can_run_in_lanes(const Equation *e, const Index *i, int *unit, int *
 {
     int test_unit = 0, test_apart = 0;
     if (e->value->type == TYPE_BOOL && e->reduction != RED_NONE) return false;
-    if (e->reduction == RED_ARGMAX || e->reduction == RED_ARGMIN) return false;
+    if ((e->reduction == RED_ARGMAX || e->reduction == RED_ARGMIN) && e->out->type != TYPE_INT) return false;
     if (e->value->type == TYPE_INT && e->reduction != RED_NONE) return false;
     if (e->out->type != e->value->type && e->out->type == TYPE_FLOAT && e->out->role == ROLE_TOTAL) return false;
     if (e->test && (node_uses(e->test, i) || !node_lanes(e->test, i, &test_unit, &test_apart))) return false;

@@ -213,7 +213,7 @@ static int64_t live_bound(const PlanOf *p, const ProgramPlan *program)
 /* Places the scratch of one program from `from` on, round what `fixed` holds. Returns the end. */
 static int64_t scratch_place(PlanOf *p, ProgramPlan *program, int64_t from, const Region *fixed)
 {
-    Arena a = { .end = from };
+    Arena a = { .end = from };               /* where the last tensor of the program ends */
     LIST(Storage *) mine = {0};
     if (fixed) PUSH(a.taken, *fixed);
     for (int i = 0; i < p->plan.storage.count; i++) {
@@ -224,13 +224,9 @@ static int64_t scratch_place(PlanOf *p, ProgramPlan *program, int64_t from, cons
         for (; k > 0 && mine.at[k - 1]->bytes < s->bytes; k--) mine.at[k] = mine.at[k - 1];
         mine.at[k] = s;
     }
-    int64_t sum = 0;
-    for (int i = 0; i < mine.count; i++) {
-        Storage *s = mine.at[i];
-        s->offset = arena_place(&a, from, round_up(s->bytes, ALIGNMENT), s->first_phase, s->last_phase);
-        if (s->offset + s->bytes - from > sum) sum = s->offset + s->bytes - from;
-    }
-    program->scratch_bytes = round_up(sum, ALIGNMENT);
+    for (int i = 0; i < mine.count; i++)
+        mine.at[i]->offset = arena_place(&a, from, round_up(mine.at[i]->bytes, ALIGNMENT), mine.at[i]->first_phase, mine.at[i]->last_phase);
+    program->scratch_bytes = a.end - from - (fixed && a.end >= fixed->offset + fixed->bytes ? fixed->bytes : 0);
     program->live_bytes = live_bound(p, program);
     return a.end;
 }

@@ -202,9 +202,39 @@ static void reduce_segment(Scope *s, const Segment *segment, Body *to)
 }
 
 /* ---- along the last index ---- */
+/* Where the best is: the first of equals, in the order of the loops. */
+static const CExpr *lanes_arg(Scope *s, const Equation *e, Body *to)
+{
+    bool most = e->reduction == RED_ARGMAX;
+    const CExpr *best = cexpr_name(C_VEC, scope_name(s, most ? "max" : "min")), *place = cexpr_name(C_INTS, scope_name(s, "place"));
+    stmt_let(to, "vec", best->name, cexpr_call1(C_VEC, "splat", cexpr_number(C_REAL, most ? -INFINITY : INFINITY)));
+    stmt_let(to, "ints", place->name, cexpr_call1(C_INTS, "splat_int", cexpr_int(0)));
+    const Index *lane = s->lane;
+    s->lane = NULL;
+    Body *inner = tested(s, e, to);
+    s->lane = lane;
+    const CExpr *fused = cexpr_int(0);
+    for (int i = 0; i < e->reduced_count; i++) {
+        const char *name = scope_index(s, e->reduced[i]);
+        inner = &stmt_for(inner, name, cexpr_int(0), index_end(e->reduced[i]))->body;
+        fused = cexpr_add(cexpr_scale(fused, e->reduced[i]->extent), cexpr_name(C_INT, name));
+    }
+    s->body = inner;
+    scope_equation(s, e);
+    const CExpr *next = scope_let(s, "next", cexpr_to(s, scope_value(s, e->value), C_VEC));
+    const CExpr *better = scope_let(s, "better", cexpr_infix(C_MASK, most ? ">" : "<", next, best));
+    stmt_store(inner, best, cexpr_call3(C_VEC, "pick", better, next, best));
+    stmt_store(inner, place, cexpr_call3(C_INTS, "pick_ints", cexpr_call1(C_INTS_MASK, "to_ints_mask", better),
+                                         cexpr_call1(C_INTS, "splat_int", fused), place));
+    s->body = to;
+    s->shared.count = 0;
+    return place;
+}
+
 /* The reduction of one vector of places, in the order of its loops. */
 static const CExpr *lanes_reduction(Scope *s, const Equation *e, Body *to)
 {
+    if (e->reduction == RED_ARGMAX || e->reduction == RED_ARGMIN) return lanes_arg(s, e, to);
     bool sums = e->reduction == RED_SUM;
     const CExpr *sum = cexpr_name(C_VEC, scope_name(s, sums ? "sum" : e->reduction == RED_MAX ? "max" : "min"));
     stmt_let(to, "vec", sum->name, cexpr_call1(C_VEC, "splat", cexpr_number(C_REAL, sums ? 0 : e->reduction == RED_MAX ? -INFINITY : INFINITY)));
