@@ -1,6 +1,7 @@
 /* api.c: the public functions of model.c. Each checks everything it was given before anything changes, fills in a
  * struct run, and starts the program of kernels that does the work. */
 #include "emit/emit.h"
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -188,11 +189,17 @@ static int output_first(const Emission *e, int i)
     return i;
 }
 
+/* As the model names it, if that is free; the one output of a model without `output` is called out. */
 const char *output_name(const Emission *e, int i)
 {
-    const Tensor *t = e->outputs->at[i].value;
-    bool again = output_first(e, i) < i || t->role == ROLE_INPUT;
-    return again ? format("%s_%d", c_name(e->plan, t), i + 1) : parameter_name(e, t);
+    const char *name = e->outputs->at[i].name;
+    if (name == e->model->name || !strcmp(name, e->prefix)) return "out";
+    char *c = arena_copy(name, strlen(name) + 1);
+    for (char *at = c; *at; at++) if (!isalnum((unsigned char)*at)) *at = '_';
+    bool taken = word_is_taken(c);
+    Fields f = program_fields(e, e->model->predict);
+    for (int k = 0; k < f.count; k++) taken |= !strcmp(c, parameter_name(e, f.at[k]));
+    return taken || isdigit((unsigned char)*c) ? format("out_%s", c) : c;
 }
 
 static void run_fields(const Emission *e, const Program *p, Text *to)
@@ -344,7 +351,7 @@ static void call_init(const Emission *e, Text *to)
         "    m->seed = seed;\n"
         "    memset(memory, 0, m->bytes);\n");
     for (int i = 0; i < m->settings.count; i++)
-        text_addf(to, "    m->setting[%d] = %.17g;        /* %s */\n", i, m->settings.at[i]->data[0], c_name(e->plan, m->settings.at[i]));
+        text_addf(to, "    m->setting[%d] = %s;        /* %s */\n", i, double_text(m->settings.at[i]->data[0]), c_name(e->plan, m->settings.at[i]));
     if (m->initialize && e->trains)
         text_addf(to, "    if (m->bytes == WHOLE_BYTES) {\n        const struct run run = run_of(m, 1, 0);\n        run_%s(&run);\n    }\n",
                   m->initialize->name);

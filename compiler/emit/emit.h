@@ -36,6 +36,8 @@ void host_text(const Emission *e, Text *to);
 void template_add(const Emission *e, Text *to, const char *text);        /* @p mlp, @P MLP, @r float */
 void text_add_literal(Text *to, const char *s);                  /* "s" */
 void text_add_comment(Text *to, const char *s);
+const char *double_text(double v);               /* 0.9 */
+bool word_is_taken(const char *name);            /* file.c: by C, C++, the core or model.c itself */
 
 /* What a call takes: the inputs, and for step and evaluate the targets, as C parameters "const float *image, ". */
 typedef LIST(Tensor *) Fields;

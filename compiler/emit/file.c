@@ -23,15 +23,26 @@ static bool core_has(const char *name)
     return false;
 }
 
-/* The prefix of public names: the user's, or the model's name, unless C or the core has that word for itself. */
+/* Whether a name is C's or C++'s, or the core's, or one that model.c itself uses. */
+bool word_is_taken(const char *name)
+{
+    static const char *const words[] = {
+        "auto", "bool", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete", "do", "double",
+        "else", "enum", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long",
+        "main", "mutable", "namespace", "new", "operator", "or", "and", "not", "private", "protected", "public", "register",
+        "restrict", "return", "run", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw",
+        "true", "try", "tensors", "place", "places", "typedef", "typename", "union", "unsigned", "using", "virtual", "void",
+        "volatile", "while", "xor", "memcpy", "memset", "NULL", "READY", "PASSES", "SETTINGS", "m", "n", "run_of" };
+    bool taken = core_has(name);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) taken |= !strcmp(name, words[i]);
+    return taken;
+}
+
+/* The prefix of public names: the user's, or the model's name. */
 static const char *public_prefix(const Plan *plan)
 {
-    static const char *const words[] = { "main", "errno", "linux", "unix", "run", "tensors", "place", "places", "memcpy", "memset",
-                                         "NULL", "READY", "PASSES", "SETTINGS" };
     const char *name = plan->options->prefix ? plan->options->prefix : plan->model->name;
-    bool taken = core_has(name) || name_is_keyword(name);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) taken |= !strcmp(name, words[i]);
-    return taken ? format("%s_model", name) : name;
+    return word_is_taken(name) ? format("%s_model", name) : name;
 }
 
 static const char *upper(const char *s)

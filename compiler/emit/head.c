@@ -63,9 +63,9 @@ static void costs(const Plan *plan, Text *to)
 {
     const Model *m = plan->model;
     text_addf(to, "memory, batch %d: ", m->batch);
-    if (m->step) text_addf(to, "%s to train (%s kept, %s for one step), ", bytes_text(plan->train_bytes), bytes_text(plan->kept_bytes),
+    if (m->step) text_addf(to, "%s to train (%s kept, %s for one step),", bytes_text(plan->train_bytes), bytes_text(plan->kept_bytes),
                            bytes_text(plan->train_bytes - plan->kept_bytes));
-    text_addf(to, "%s to predict, of which %s weights\n", bytes_text(plan->infer_bytes), bytes_text(plan->weight_bytes));
+    text_addf(to, "%s%s to predict, of which %s weights\n", m->step ? "\n    " : "", bytes_text(plan->infer_bytes), bytes_text(plan->weight_bytes));
     const Program *programs[] = { m->step, m->predict };
     for (int i = 0; i < 2; i++) {
         if (!programs[i]) continue;

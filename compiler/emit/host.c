@@ -39,7 +39,7 @@ static int64_t classes(const Emission *e, const Tensor *t)
 /* ---- the data and train blocks ----------------------------------------------------------------------------------- */
 static void value_number(double v, Text *to)
 {
-    if (isfinite(v)) text_addf(to, "%.17g", v);
+    if (isfinite(v)) text_add(to, double_text(v));
     else text_add(to, isnan(v) ? "0.0 / 0.0" : v > 0 ? "1.0 / 0.0" : "-1.0 / 0.0");
 }
 
@@ -93,16 +93,14 @@ static void tables(const Emission *e, Text *to)
         text_add(to, "},\n");
     }
     if (e->outputs->count) text_add(to, "};\n");
-    if (kept_count(e)) text_add(to, "static dln_tensor host_tensors[] = {       /* filled in by main from tensors[] */\n");
-    for (int i = 0; i < kept_count(e); i++) text_add(to, "    {NULL, DLN_PARAM, 0, 0, {0}, NULL},\n");
-    if (kept_count(e)) text_add(to, "};\n");
+    if (kept_count(e)) template_add(e, to, "static dln_tensor host_tensors[@P_TENSORS];     /* main fills it in from tensors[] */\n");
     if (m->settings.count + m->fixed_settings.count) text_add(to, "static const dln_setting host_settings[] = {\n");
     for (int i = 0; i < m->settings.count + m->fixed_settings.count; i++) {
         bool fixed = i >= m->settings.count;
         const Tensor *t = fixed ? m->fixed_settings.at[i - m->settings.count] : m->settings.at[i];
         text_add(to, "    {");
         text_add_literal(to, t->name);
-        text_addf(to, ", %.17g, %d},\n", t->data ? t->data[0] : 0.0, fixed);
+        text_addf(to, ", %s, %d},\n", double_text(t->data ? t->data[0] : 0.0), fixed);
     }
     if (m->settings.count + m->fixed_settings.count) text_add(to, "};\n");
     if (m->clocks.count) text_add(to, "static const char *const host_clocks[] = {");

@@ -1,6 +1,7 @@
 /* template.c: text with the model's names filled in. @p is the prefix (mlp), @P the same in capitals (MLP), @r the type
  * of a number (float or double); @@ is an @. Everything else is copied. */
 #include "emit/emit.h"
+#include <stdlib.h>
 
 void template_add(const Emission *e, Text *to, const char *text)
 {
@@ -14,6 +15,16 @@ void template_add(const Emission *e, Text *to, const char *text)
         default: bug("template: @%c", *at);
         }
     }
+}
+
+/* The shortest decimal that reads back as v. */
+const char *double_text(double v)
+{
+    for (int digits = 15; digits < 17; digits++) {
+        const char *s = format("%.*g", digits, v);
+        if (strtod(s, NULL) == v) return s;
+    }
+    return format("%.17g", v);
 }
 
 /* s as a C string literal with its quotes: what is not plain ASCII as three octal digits */
