@@ -38,11 +38,13 @@ bool word_is_taken(const char *name)
     return taken;
 }
 
-/* The prefix of public names: the user's, or the model's name. */
+/* The prefix of public names: the user's or the model's name, unless a tensor or the core is called that. */
 static const char *public_prefix(const Plan *plan)
 {
     const char *name = plan->options->prefix ? plan->options->prefix : plan->model->name;
-    return word_is_taken(name) ? format("%s_model", name) : name;
+    bool taken = word_is_taken(name);
+    for (int i = 0; i < plan->storage.count; i++) taken |= !strcmp(name, c_name(plan, plan->storage.at[i].tensor));
+    return taken ? format("%s_model", name) : name;
 }
 
 static const char *upper(const char *s)
