@@ -24,6 +24,8 @@ static int set_changed(Options *o, const char *v)  { (void)v; return o->write_if
 static int set_depfile(Options *o, const char *v)  { o->depfile = v; return 0; }
 static int set_infer(Options *o, const char *v)    { (void)v; return o->emit_options.inference_only = true, 0; }
 
+static int set_weights(Options *o, const char *v)  { o->emit_options.weights = v; return 0; }
+
 static int set_prefix(Options *o, const char *v)
 {
     bool good = *v && !(*v >= '0' && *v <= '9');
@@ -109,6 +111,7 @@ static const struct Option { const char *name, *value, *what; Set *set; } table[
     { "--real", "TYPE", "float or double (default float)", set_real },
     { "--batch", "N", "the largest batch (default as the train block says)", set_batch },
     { "--inference-only", NULL, "write no training code", set_infer },
+    { "--weights", "FILE", "trained weights (safetensors) that the C begins with, as constants", set_weights },
     { "--blas", "WHEN", "cblas_sgemm for large plain products: auto, always or never", set_blas },
     { "--fuse", "WHEN", "auto, or never: one kernel for each equation", set_fuse },
     { "--memory-limit", "BYTES", "refuse a model that needs more memory: 96K, 2M", set_limit },

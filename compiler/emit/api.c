@@ -355,6 +355,12 @@ static void call_init(const Emission *e, Text *to)
     if (m->initialize && e->trains)
         text_addf(to, "    if (m->bytes == WHOLE_BYTES) {\n        const struct run run = run_of(m, 1, 0);\n        run_%s(&run);\n    }\n",
                   m->initialize->name);
+    if (e->weights)
+        template_add(e, to,
+            "    for (int t = 0; t < @P_TENSORS; t++)\n"
+            "        for (size_t i = 0; weights[t] && i < places[t].count; i++)\n"
+            "            element_write(&places[t], m->memory + element_at(&places[t], i), (double)weights[t][i]);\n"
+            "    m->passes = PASSES;\n");
     template_add(e, to, "    m->ready = READY;\n    return @P_OK;\n}\n");
 }
 
@@ -529,6 +535,7 @@ void api_text(const Emission *e, Text *to)
     template_add(e, to, e->trains ? "#define WHOLE_BYTES ((size_t)@P_TRAIN_BYTES)\n" : "#define WHOLE_BYTES ((size_t)@P_INFER_BYTES)\n");
     template_add(e, to, element_access);
     if (ranges) range_check(to);
+    weights_text(e, to);
     text_add(to, "/* ---- the public calls ---- */\n");
     call_init(e, to);
     call_measure(e, to);

@@ -2,7 +2,8 @@
  * what else is printed of a whole model. One file for each part:
  *     file.c     model.c: its sections in order      head.c     the comment it opens with, the summary, the graph
  *     header.c   model.h                             fields.c   which values the fields of a batch may have
- *     api.c      the public functions                host.c     the section for -DDLN_MAIN */
+ *     api.c      the public functions                host.c     the section for -DDLN_MAIN
+ *     weights.c  --weights: trained values as constants */
 #ifndef DLNC_EMIT_H
 #define DLNC_EMIT_H
 #include "kernel/kernel.h"
@@ -23,6 +24,7 @@ typedef struct Emission {
     const char *prefix, *upper;                  /* mlp, MLP */
     const char *real;                            /* float, double */
     bool trains;                                 /* there is a step */
+    const struct WeightFile *weights;            /* --weights, or NULL */
     const Outputs *outputs;                      /* of predict, as its simplified program has them */
 } Emission;
 
@@ -38,6 +40,14 @@ void text_add_literal(Text *to, const char *s);                  /* "s" */
 void text_add_comment(Text *to, const char *s);
 const char *double_text(double v);               /* 0.9 */
 bool word_is_taken(const char *name);            /* file.c: by C, C++, the core or model.c itself */
+
+/* weights.c: trained values from a safetensors file. NULL after an error; values in row-major order, NULL if the file
+ * has no such tensor or after an error. */
+typedef struct WeightFile WeightFile;
+WeightFile *weights_read(const char *path);
+const char *weights_sha256(const WeightFile *f);
+const double *weights_of(const WeightFile *f, const Tensor *t);
+void weights_text(const Emission *e, Text *to);
 
 /* What a call takes: the inputs, and for step and evaluate the targets, as C parameters "const float *image, ". */
 typedef LIST(Tensor *) Fields;

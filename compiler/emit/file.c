@@ -161,6 +161,7 @@ void emit_source(const Plan *plan, Text *c, Text *h)
     e.real = plan->options->wide_real ? "double" : "float";
     e.prefix = public_prefix(plan);
     e.upper = upper(e.prefix);
+    if (plan->options->weights && !(e.weights = weights_read(plan->options->weights))) return;
 
     /* without a step nothing is initialised: weights come from the caller */
     CoreUse use = {0};

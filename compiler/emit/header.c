@@ -137,9 +137,10 @@ static void calls(const Emission *e, Text *to)
     const Model *m = e->model;
     text_add(to, "/* ---- the calls: n samples, one after another, in arrays of the shapes given ---- */\n");
     template_add(e, to,
-        "/* Begins with fresh weights made from the seed. bytes: @P_INFER_BYTES or more (then weights are 0 and wait for\n"
-        " * @p_put or @p_import_state)");
-    template_add(e, to, e->trains ? ", or @P_TRAIN_BYTES or more.\n" : ".\n");
+        e->weights ? "/* Begins with the weights that model.c holds. bytes: @P_INFER_BYTES or more"
+                   : "/* Begins with fresh weights made from the seed. bytes: @P_INFER_BYTES or more (then weights are 0 and wait for\n"
+                     " * @p_put or @p_import_state)");
+    template_add(e, to, e->trains ? ", or @P_TRAIN_BYTES or more to train.\n" : ".\n");
     template_add(e, to, " * The memory must stay until the last call. */\nint @p_init(@p *m, void *memory, size_t bytes, uint64_t seed);\n");
     for (int i = 0; i < m->measure.count; i++) {
         Fields f = program_fields(e, m->measure.at[i]);

@@ -13,6 +13,7 @@ typedef struct EmitOptions {
     enum { BLAS_NEVER, BLAS_AUTO, BLAS_ALWAYS } blas;
     int64_t memory_limit;        /* bytes; 0: none */
     bool inference_only;
+    const char *weights;         /* --weights: the safetensors file whose values the C begins with, or NULL */
     const char *version, *options;               /* of dlnc, for the head of the file */
 } EmitOptions;
 
