@@ -42,16 +42,34 @@ void fields_parameters(const Emission *e, const Fields *f, Text *to)
 }
 
 /* ---- ranges ------------------------------------------------------------------------------------------------------ */
+/* Nodes are shared, so a walk remembers where it has been: once for each set of guards, which are few. */
+typedef struct Seen { const Node **at; size_t room, count; } Seen;
 typedef struct Search {
     FieldRanges ranges;
-    LIST(const Node *) guards;   /* true where we are: tests of SELECTs above, and of the equation */
+    LIST(const Node *) guards;   /* IN(..) that are true where we are: by SELECTs above, and by the equation's test */
+    Seen seen;                   /* under these guards */
 } Search;
+
+static bool seen_before(Seen *s, const Node *e)
+{
+    if (2 * (s->count + 1) > s->room) {
+        Seen larger = { NEW_ARRAY(const Node *, s->room ? 2 * s->room : 64), s->room ? 2 * s->room : 64, 0 };
+        for (size_t i = 0; i < s->room; i++) if (s->at[i]) seen_before(&larger, s->at[i]);
+        *s = larger;
+    }
+    size_t h = (size_t)e->id * 0x9e3779b97f4a7c15u;
+    while (s->at[h & (s->room - 1)] && s->at[h & (s->room - 1)] != e) h++;
+    if (s->at[h & (s->room - 1)]) return true;
+    s->at[h & (s->room - 1)] = e;
+    s->count++;
+    return false;
+}
 
 static bool is_guarded(const Search *s, const Sum *a, int extent)
 {
     for (int i = 0; i < s->guards.count; i++) {
         const Node *g = s->guards.at[i];
-        if (g->op == OP_IN && g->sum[0] == a && g->extent <= extent) return true;
+        if (g->sum[0] == a && g->extent <= extent) return true;
     }
     return false;
 }
@@ -94,13 +112,18 @@ static void guarded_search(Search *s, const Node *test, const Node *e)
 {
     const Node *part[64];
     int before = s->guards.count, n = node_conjuncts(test, part, 64);
-    for (int i = 0; i < n; i++) PUSH(s->guards, part[i]);
+    for (int i = 0; i < n; i++) if (part[i]->op == OP_IN) PUSH(s->guards, part[i]);
+    if (s->guards.count == before) { node_search(s, e); return; }
+    Seen outside = s->seen;
+    s->seen = (Seen){0};
     node_search(s, e);
+    s->seen = outside;
     s->guards.count = before;
 }
 
 static void node_search(Search *s, const Node *e)
 {
+    if (seen_before(&s->seen, e)) return;
     if (e->op == OP_READ)
         for (int i = 0; i < e->sums; i++) subscript_search(s, e->sum[i], e->tensor->extent[i]);
     for (int i = 0; i < e->sums; i++) sum_search(s, e->sum[i]);
@@ -118,6 +141,7 @@ FieldRanges field_ranges(const Program *p)
     Search s = {0};
     for (int i = 0; i < p->equations.count; i++) {
         const Equation *q = p->equations.at[i];
+        s.seen = (Seen){0};
         if (q->test) node_search(&s, q->test);
         if (q->test) guarded_search(&s, q->test, q->value);
         else node_search(&s, q->value);

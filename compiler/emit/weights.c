@@ -126,6 +126,8 @@ static void header_read(WeightFile *f, const char *text, int64_t length)
 }
 
 /* ---- the file ---- */
+static const size_t MOST_BYTES = (size_t)1 << 30;
+
 static bool file_read(const char *path, const unsigned char **out, int64_t *length)
 {
     FILE *file = fopen(path, "rb");
@@ -133,9 +135,9 @@ static bool file_read(const char *path, const unsigned char **out, int64_t *leng
     static char buffer[1 << 16];
     size_t n;
     if (!file) { error_plain("%s: %s", path, strerror(errno)); return false; }
-    while ((n = fread(buffer, 1, sizeof buffer, file)) > 0) text_add_n(&t, buffer, n);
-    bool bad = ferror(file);
-    if (bad) error_plain("%s: %s", path, strerror(errno));
+    while (t.length < MOST_BYTES && (n = fread(buffer, 1, sizeof buffer, file)) > 0) text_add_n(&t, buffer, n);
+    bool bad = ferror(file) || t.length >= MOST_BYTES;
+    if (bad) error_plain("%s: %s", path, ferror(file) ? strerror(errno) : "more than a GB of weights is too much for C's text");
     fclose(file);
     *out = (const unsigned char *)text_string(&t);
     *length = (int64_t)t.length;
