@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_MESSAGES = 50, WIDEST_LINE = 100 };
+enum { MOST_MESSAGES = 50, WIDEST_LINE = 100, LONGEST_TEXT = 4000 };
 
 typedef struct { Place at; bool placed; const char *text; } Part;
 typedef struct Message {
@@ -120,8 +120,10 @@ static void part_show(const Part *p, const char *severity, const char *color)
         fputs("dlnc: ", out());
     }
     fprintf(out(), "%s%s:%s ", paint(color), severity, paint("\033[0m"));
-    write_safely(p->text, strlen(p->text), '\n');
-    fputc('\n', out());
+    size_t length = strlen(p->text);
+    bool whole = length <= LONGEST_TEXT;
+    write_safely(p->text, whole ? length : LONGEST_TEXT, '\n');
+    fputs(whole ? "\n" : " ...\n", out());
     if (p->placed) line_show(p->at, color);
 }
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ERRORS = 100 };
+enum { MOST_ERRORS = 100, LONGEST_NAME = 128 };
 
 /* --- kinds of tokens -------------------------------------------------------------------------------------------- */
 
@@ -294,6 +294,11 @@ static bool value_read(Scan *scan, Token *t)
     size_t length = t->end - t->begin;
     switch (t->kind) {
     case NAME: case REDUCE: case CONSTANT:
+        if (length > LONGEST_NAME) {
+            error_at(t->at, "a name has at most %d characters, this has %zu", LONGEST_NAME, length);
+            scan_error(scan);
+            length = LONGEST_NAME;
+        }
         t->value.text = intern_n(scan->source->text + t->begin, length);
         break;
     case DEF: case LOSS: case METRIC: case OPTIMIZER: case SCHEDULE: case INIT: case EVERY:

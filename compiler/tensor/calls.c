@@ -3,7 +3,7 @@
 #include "tensor/elaborate.h"
 #include <string.h>
 
-enum { DEEPEST_CALL = 60, MOST_CALLS = 500000 };
+enum { DEEPEST_CALL = 60, MOST_CALLS = 50000 };
 
 /* ---- arguments of a call ----------------------------------------------------------------------------------------- */
 static bool is_option(const char *name)

@@ -334,6 +334,7 @@ Value setting_value(Scope *s, const Param *p, Value v);          /* a number of 
 const Node *sum_of(const Node *const *part, int count);          /* a balanced tree: no walk over it gets deep */
 Value schedule_of_part(Scope *s, const Part *p);                 /* its number in this iteration */
 bool settings_fold(Elaboration *e, const Node *node, double *out);       /* made of settings and numbers only */
+bool settings_look(Elaboration *e, const Node *node, double *out);       /* the same, and the settings stay changeable */
 Value every_variable(Scope *s, const Expr *arg, Place at);
 Value measure_call(Scope *s, const Definition *d, NamedValues *args, const Part *part, Place at);
 Value optimizer_call(Scope *s, const Definition *d, NamedValues *args, const Part *part, Place at);

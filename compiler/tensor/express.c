@@ -266,7 +266,10 @@ const char *express_string(Scope *s, const char *text, Place at)
                 break;
             }
             const Expr *e = string_part(s, p + 1, (size_t)(end - p - 1), at);
-            text_add(&t, e ? value_text(express_outside(s, e)) : "?");
+            Value v = e ? express_outside(s, e) : value_poison();
+            double number;
+            if (v.kind == VALUE_NODE && settings_look(s->e, v.node, &number)) v = value_number(number, v.node->type);
+            text_add(&t, value_text(v));
             p = end;
         } else
             text_add_n(&t, p, 1);

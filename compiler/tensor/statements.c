@@ -168,14 +168,28 @@ static void const_run(Scope *s, const Statement *st)
     }
 }
 
+/* Is what is required false? What depends on a setting of the run is asked of its first value, and the setting stays
+ * changeable; what follows a schedule is not known here. */
+static bool require_fails(Scope *s, const Expr *e)
+{
+    Value v = express_outside(s, e);
+    double number;
+    if (v.kind == VALUE_NODE && s->e->in_optimizer) return settings_look(s->e, v.node, &number) && number == 0;
+    v = value_const(s, v, e->at, "what is required");
+    if (v.kind == VALUE_NUMBER) return v.number == 0;
+    if (v.kind != VALUE_POISON) scope_error(s, e->at, "what is required must be true or false, this is %s", value_kind_text(v));
+    return false;
+}
+
 /* The layer's own error, at the call. */
 static void require_run(Scope *s, const Statement *st)
 {
-    bool yes;
-    if (!express_truth(s, st->value, "what is required", &yes) || yes) return;
+    if (s->broken || !require_fails(s, st->value)) return;
+    int errors = error_count();
     const char *text = express_string(s, st->text, st->at);
     Scope *caller = s->definition && s->caller ? s->caller : NULL;
     s->broken = true;
+    if (error_count() > errors) return;
     if (!caller) {
         scope_error(s, st->at, "%s", text);
         return;

@@ -91,14 +91,26 @@ static const Node *fold_node(const Node *e, void *data)
     return e;
 }
 
-bool settings_fold(Elaboration *e, const Node *node, double *out)
+static bool folds(Folding *f, const Node *node, double *out)
 {
     if (node->indices) return false;
-    Folding f = { .e = e, .ok = true };
-    const Node *r = node_walk(node, fold_node, &f);
-    if (!f.ok || r->op != OP_NUM) return false;
-    for (int i = 0; i < f.settings.count; i++) setting_fix(e->model, f.settings.at[i]);
+    const Node *r = node_walk(node, fold_node, f);
+    if (!f->ok || r->op != OP_NUM) return false;
     *out = r->number;
+    return true;
+}
+
+bool settings_look(Elaboration *e, const Node *node, double *out)
+{
+    Folding f = { .e = e, .ok = true };
+    return folds(&f, node, out);
+}
+
+bool settings_fold(Elaboration *e, const Node *node, double *out)
+{
+    Folding f = { .e = e, .ok = true };
+    if (!folds(&f, node, out)) return false;
+    for (int i = 0; i < f.settings.count; i++) setting_fix(e->model, f.settings.at[i]);
     return true;
 }
 
@@ -187,7 +199,14 @@ static Value schedule_value(Scope *s, const char *key, const Part *p, const char
     Value *known = map_get(&s->e->schedules, key);
     if (known) return *known;
     known = NEW(Value);
-    *known = schedule_run(s, p, name);
+    Part *placed = arena_copy(p, sizeof *p);
+    if (!p->at.source) placed->at = s->call_at;      /* a bare name */
+    if (p->definition && p->definition->kind == KIND_SCHEDULE)
+        *known = schedule_run(s, placed, name);
+    else {
+        scope_error(s, placed->at, "%s must be a number or a schedule, this is %s", name, value_kind_text(value_part(placed)));
+        *known = value_poison();
+    }
     map_set(&s->e->schedules, key, known);
     return *known;
 }
