@@ -220,7 +220,7 @@ static void nested_print(const Body *b, int indent, Text *to)
 {
     const Stmt *only = b->list.count == 1 ? b->list.at[0] : NULL;
     bool simple = only && only->kind != S_LET && only->kind != S_IF && only->kind != S_COMMENT
-               && !(only->kind == S_FOR && only->pragma);
+               && !(only->kind == S_FOR && (only->pragma || only->macro));
     text_add(to, simple ? "\n" : " {\n");
     body_print(b, indent + 4, to);
     if (!simple) text_addf(to, "%*s}\n", indent, "");

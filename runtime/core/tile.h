@@ -82,7 +82,7 @@ INLINE void contract_part(const int rows, const int width, int length, const rea
 #define LOW(n)    ((n) / STRIPS(n))
 #define TALL(n)   ((n) % STRIPS(n))
 #define STRIP(tile, n, s, width, ...) do { \
-        if ((s) < TALL(n)) tile(LOW(n) + 1, width, (s) * (LOW(n) + 1), __VA_ARGS__); \
+        if (TALL(n) > 0 && (s) < TALL(n)) tile(LOW(n) + 1, width, (s) * (LOW(n) + 1), __VA_ARGS__); \
         else tile(LOW(n), width, (s) * LOW(n) + TALL(n), __VA_ARGS__); \
     } while (0)
 /* n samples: strips of ROWS and ROWS - 1 if that comes out, else of ROWS and single rows */
