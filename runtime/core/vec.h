@@ -41,11 +41,12 @@ enum { LANES = 16 / REAL, ROWS = 8 };            /* NEON, and what the compiler 
 #endif
 enum { WIDE = 2 * LANES, PARTS = 16 / LANES };
 
-/* Contraction of a * b + c into one rounding is never left to the compiler. */
+/* Contraction of a * b + c into one rounding is never left to the compiler. And gcc 12 (PR 110702) may write an address as
+ * 0 + (q - p) + p, take its 0 for a null pointer and drop the whole function: it must not reason from null pointers. */
 #if defined __clang__
 #pragma STDC FP_CONTRACT OFF
 #elif defined __GNUC__
-#pragma GCC optimize ("fp-contract=off")
+#pragma GCC optimize ("fp-contract=off", "no-delete-null-pointer-checks")
 #endif
 
 #if DLN_VECTORS
@@ -135,23 +136,25 @@ INLINE real root1(real x) { return __builtin_sqrtf(x); }
 #endif
 INLINE double wide_sqrt(double x) { return __builtin_sqrt(x); }
 #else
-INLINE double wide_sqrt(double x) {
-    union { double d; uint64_t u; } r;
-    double scale = 1.0, up, down;
+typedef union root_bits { double d; uint64_t u; } root_bits;
+FUNCTION double wide_sqrt(double x) {
+    root_bits r;
+    double scale = 1.0;
     if (!(x > 0.0)) return x == 0.0 ? x : (x - x) / (x - x);
     if (x - x != 0.0) return x;                                          /* inf */
-    while (x < 1e-290) { x *= 18446744073709551616.0; scale *= 1.0 / 4294967296.0; }
+    while (x < 1e-200) { x *= 18446744073709551616.0; scale *= 1.0 / 4294967296.0; }
     r.d = x;
     r.u = (r.u >> 1) + UINT64_C(0x1ff7a3bea91d9b1b);
     for (int i = 0; i < 6; i++) r.d = 0.5 * (r.d + x / r.d);
-    /* of the neighbours, the one whose square is nearest: halves of the last bit decide, by exact products */
+    /* of the neighbours, the one whose square is nearest: the products of halves are exact */
     for (int i = 0; i < 2; i++) {
-        const double high = (double)(float)r.d, low = r.d - high;
-        const double rest = ((x - high * high) - 2.0 * high * low) - low * low;      /* x - r^2 */
-        union { double d; uint64_t u; } n = r;
-        n.u++; up = n.d - r.d; n.u -= 2; down = r.d - n.d;
-        if (rest > r.d * up) r.u++;
-        else if (rest < -(r.d * down)) r.u--;
+        root_bits up = r, down = r, high = r;
+        up.u++;
+        down.u--;
+        high.u &= ~((UINT64_C(1) << 27) - 1);
+        const double low = r.d - high.d, rest = ((x - high.d * high.d) - 2.0 * high.d * low) - low * low;    /* x - r^2 */
+        if (rest > r.d * (up.d - r.d)) r = up;
+        else if (rest < -(r.d * (r.d - down.d))) r = down;
     }
     return r.d * scale;
 }
