@@ -41,7 +41,7 @@ INLINE mask truth(int yes)                    { return yes != 0; }
 #endif
 
 /* ---- tiles: rows x width results, each loop unrolled so that the sums are registers ---- */
-#define EACH_TILE(r, c) EACH(r, ROWS) if (r >= rows) {} else EACH(c, 2) if (c * LANES >= width) {} else
+#define EACH_TILE(r, c) EACH(r, ROWS) if (r < rows) EACH(c, 2) if (c * LANES < width)
 INLINE void clear_tile(vec sum[ROWS][2])      { EACH(r, ROWS) EACH(c, 2) sum[r][c] = splat(R(0)); }
 /* x in all lanes, from memory by one instruction: else gcc may load a whole vector to broadcast one of its lanes */
 INLINE vec spread(real x) {
