@@ -4,6 +4,7 @@
 #include "emit/emit.h"
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 /* Whether the core defines or uses the name as a whole word of its code. */
@@ -23,17 +24,15 @@ static bool core_has(const char *name)
     return false;
 }
 
-/* Whether a name is C's or C++'s, or the core's, or one that model.c itself uses. */
+/* Whether a name is C's or C++'s, the core's or the host program's, or one that model.c itself uses. */
 bool word_is_taken(const char *name)
 {
-    static const char *const words[] = {
-        "auto", "bool", "break", "case", "catch", "char", "class", "const", "continue", "default", "delete", "do", "double",
-        "else", "enum", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long",
-        "main", "mutable", "namespace", "new", "operator", "or", "and", "not", "private", "protected", "public", "register",
-        "restrict", "return", "run", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw",
-        "true", "try", "tensors", "place", "places", "typedef", "typename", "union", "unsigned", "using", "virtual", "void",
-        "volatile", "while", "xor", "memcpy", "memset", "NULL", "READY", "PASSES", "SETTINGS", "m", "n", "run_of" };
-    bool taken = core_has(name);
+    static const char *const words[] = { "main", "errno", "linux", "unix", "run", "tensors", "place", "places", "memcpy",
+                                         "memset", "READY", "PASSES", "SETTINGS", "m", "n", "run_of" };
+    size_t length = strlen(name);
+    bool type = length > 2 && !strcmp(name + length - 2, "_t");      /* size_t, uint8_t .. */
+    bool host = !strncasecmp(name, "dln", 3) && (!name[3] || name[3] == '_');
+    bool taken = type || host || name_is_keyword(name) || core_has(name);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) taken |= !strcmp(name, words[i]);
     return taken;
 }
@@ -143,8 +142,11 @@ static void program_text(const Emission *e, const ProgramPlan *p, const char *ke
     text_addf(to, "%d kernel%s in %d phase%s", p->kernels.count, p->kernels.count == 1 ? "" : "s", p->phases, p->phases == 1 ? "" : "s");
     if (p->flops >= 1e4) text_addf(to, ", %.4g Mflop and %.4g MB moved for a full batch", p->flops * 1e-6, p->bytes_moved * 1e-6);
     text_addf(to, " ==== */\n%s", kernels);
+    Text calls = {0};
+    emit_calls(e->plan, p, &calls);
+    if (p->program == e->model->step) profile_text(text_string(&calls), to);
     text_addf(to, "static void run_%s(const struct run *run) {\n    (void)run;\n    OMP_PARALLEL\n    {\n", p->program->name);
-    emit_calls(e->plan, p, to);
+    text_add(to, text_string(&calls));
     text_add(to, "    }\n}\n");
 }
 

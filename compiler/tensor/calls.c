@@ -48,7 +48,8 @@ static void bind_named(Scope *s, const Definition *d, const Argument *a, Part *p
     else if (w >= 0)
         v.value = argument_value(s, &every->params.at[w], a->value);
     else if (d->kind == KIND_DEF && !strcmp(a->name, "weights")) {
-        p->weights = a->value;
+        p->weights = tree_of(s, a->value);
+        p->weights_at = a->value->at;
         return;
     } else if (d->kind == KIND_DEF && !strcmp(a->name, "penalty"))
         v.value = part_express(s, a->value);
@@ -236,7 +237,8 @@ static void call_options(Scope *s, Scope *callee, const NamedValues *args, const
             scope_error(s, p->at, "penalty must be a definition of a parameter, this is %s", value_kind_text(p->value));
     }
     if (part && part->weights && s->e->first)
-        PUSH(s->e->model->weights, ((Weights){ .path = callee->path, .value = part->weights }));
+        PUSH(s->e->model->weights,
+             ((Weights){ .path = callee->path, .source = part->weights, .at = part->weights_at }));
 }
 
 static int layer_begin(Scope *callee)
@@ -343,7 +345,8 @@ Value call_definition(Scope *s, const Definition *d, NamedValues *args, const Pa
     if (s->in_train && (d->kind == KIND_LOSS || d->kind == KIND_METRIC)) return measure_call(s, d, args, part, at);
     if (d->kind == KIND_OPTIMIZER) return optimizer_call(s, d, args, part, at);
     Value v;
-    if (rewrite_apply(s, d, args, at, &v)) return v;
+    bool loaded = part && part->weights; /* what a rewrite calls instead would begin with weights of its own */
+    if (!loaded && rewrite_apply(s, d, args, at, &v)) return v;
     return call_plain(s, d, args, part, at);
 }
 

@@ -72,7 +72,7 @@ struct Part {
     const Definition *definition;
     Op function;                 /* if definition is NULL */
     NamedValues args;            /* by the names of parameters */
-    const Expr *weights;         /* weights = .. */
+    const Tree *weights; Place weights_at;       /* weights = .. */
     Shared *shared;
     Place at;
 };
@@ -327,6 +327,9 @@ void body_run(Scope *s);                                         /* of s->defini
 /* ---- elaborate.c ------------------------------------------------------------------------------------------------- */
 Value example_input(Scope *s, const Expr *e, Type type);         /* float[2, 3], int[4] of an example */
 Tensor *input_new(Elaboration *e, const char *name, int rank, const int *extent, Type type, Place at);
+
+/* ---- settings.c -------------------------------------------------------------------------------------------------- */
+Tree *tree_of(Scope *s, const Expr *x);          /* what is the host program's to read; NULL after an error */
 
 /* ---- train.c, measures.c ----------------------------------------------------------------------------------------- */
 Scope *train_scope(Elaboration *e);

@@ -372,6 +372,7 @@ Model *model_build(const Symbols *s, const ModelOptions *options)
     }
     if (!error_count()) build_predict(&b);
     if (!error_count()) build_measure(&b);
+    if (!error_count()) foreign_check(m);
     if (error_count()) return NULL;
     if (options->verify) each_program(m, verify_pass);
     layers_connect(m, m->step ? m->step : m->predict);

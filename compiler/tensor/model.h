@@ -32,15 +32,15 @@ typedef struct Layer {
     Place at;
 } Layer;
 
-/* weights = safetensors("f") of a layer call: for the parameters below path. */
-typedef struct Weights { const char *path; const Expr *value; } Weights;
-
 /* As the user wrote it, and how many numbers it reports. */
 typedef struct Metric { const char *name; int values; } Metric;
 
 /* The generic tree of the data and train blocks for the host program: idx(image = "f") is a CALL with named items. */
 typedef enum { TREE_NUMBER, TREE_STRING, TREE_WORD, TREE_LIST, TREE_CALL } TreeKind;
 typedef struct Tree { TreeKind kind; const char *key, *text; double number; LIST(struct Tree *) items; } Tree;
+
+/* weights = safetensors("f", layout = torch) of a layer call: what the parameters and states below path begin with. */
+typedef struct Weights { const char *path; const Tree *source; Place at; } Weights;
 
 typedef struct Model {
     const char *name, *file;                     /* mlp; the .dln's name without folders */
@@ -108,6 +108,9 @@ bool elaborate_number(Elaboration *e, const Expr *value, double *out);
 /* For tests: an `example` of a definition as a program of its own. Inputs are made for float[..] and int[..]; lists of
  * literals become inputs too when inputs_from_lists. Returns the value's tensor (or NULL with errors reported). */
 Tensor *elaborate_example(const Symbols *s, Model *m, Program *p, const Item *example, bool training, bool inputs_from_lists);
+
+/* foreign.c: fills in the shapes that tensors have in a PyTorch file; says what is wrong with `as` and `weights`. */
+void foreign_check(Model *m);
 
 /* layers.c: which layers lead into which, before the normal forms take tensors away. p: the first program. */
 void layers_connect(Model *m, const Program *p);

@@ -144,6 +144,7 @@ struct Tensor {
     const Index *axis[MAX_RANK];
     /* PARAM, STATE: how it is called, and how its axes lie, in a PyTorch file */
     const char *foreign; int foreign_rank; const Sum *const *foreign_subs; int foreign_indices; const Index *const *foreign_index;
+    const int *foreign_extent;   /* the shape there: several tensors may be parts of one (foreign.c) */
     bool frozen;                 /* PARAM: trainable = false */
 };
 int64_t tensor_size(const Tensor *t);            /* elements, at the full batch */

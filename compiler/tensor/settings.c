@@ -12,7 +12,9 @@ enum { MAX_BATCH = 1 << 20 };
 const Item *model_item(const Symbols *s)
 {
     if (!s->models.count) {
-        error_plain("the file has no model: expected `model NAME { .. }`");
+        Place at = { s->imported.count ? s->imported.at[0] : NULL, 1, 1, 1, 1 };
+        if (at.source) error_at(at, "the file has no model: expected `model NAME { .. }`");
+        else error_plain("the file has no model: expected `model NAME { .. }`");
         return NULL;
     }
     for (int i = 1; i < s->models.count; i++) {
@@ -23,8 +25,6 @@ const Item *model_item(const Symbols *s)
 }
 
 /* ---- trees ------------------------------------------------------------------------------------------------------- */
-static Tree *tree_of(Elaboration *e, const Expr *x);
-
 static Tree *tree_new(TreeKind kind, const char *text)
 {
     Tree *t = NEW(Tree);
@@ -33,33 +33,49 @@ static Tree *tree_new(TreeKind kind, const char *text)
     return t;
 }
 
-/* context = CTX: a constant of the file is its value, any other name is the host program's. */
-static bool is_constant(const Elaboration *e, const char *name)
+/* A value that is known now; NULL after an error. */
+static Tree *tree_of_value(Scope *s, Value v, Place at)
 {
-    for (int i = 0; i < e->symbols->constants.count; i++) {
-        const Item *item = e->symbols->constants.at[i];
-        for (int k = 0; k < item->bindings.count; k++) if (item->bindings.at[k].name == name) return true;
+    Tree *t;
+    switch (v.kind) {
+    case VALUE_NUMBER:
+        if (v.type == TYPE_BOOL) return tree_new(TREE_WORD, v.number != 0 ? "true" : "false");
+        t = tree_new(TREE_NUMBER, NULL);
+        t->number = v.number;
+        return t;
+    case VALUE_STRING: return tree_new(TREE_STRING, v.text);
+    case VALUE_WORD:   return tree_new(TREE_WORD, v.text);
+    case VALUE_NONE:   return tree_new(TREE_WORD, "none");
+    case VALUE_LIST:
+        t = tree_new(TREE_LIST, NULL);
+        for (int i = 0; i < v.list->count; i++) {
+            Tree *item = tree_of_value(s, v.list->at[i], at);
+            if (item) PUSH(t->items, item);
+        }
+        return t;
+    case VALUE_POISON: return NULL;
+    default:
+        scope_error(s, at, "expected a number, a string, a list or a word, this is %s", value_kind_text(v));
+        return NULL;
     }
-    return false;
 }
 
-static Tree *tree_number(Elaboration *e, const Expr *x)
+/* context = CTX: a name of this body or a constant of the file is its value, any other name is the host program's. */
+static bool is_known(Scope *s, const char *name)
 {
-    Tree *t = tree_new(TREE_NUMBER, NULL);
-    return elaborate_number(e, x, &t->number) ? t : NULL;
+    return scope_find(s, name) || (!scope_in_library(s) && symbols_constant(s->e->symbols, name));
 }
 
-static Tree *tree_call(Elaboration *e, const Expr *x, Tree *piped)
+static Tree *tree_call(Scope *s, const Expr *x)
 {
     Tree *t = tree_new(TREE_CALL, x->name);
-    if (piped) PUSH(t->items, piped);
     for (int i = 0; i < x->args.count; i++) {
         const Argument *a = &x->args.at[i];
         if (!a->value) {
-            error_at(a->at, "... stands for further tensors of a definition, it has no meaning here");
+            scope_error(s, a->at, "... stands for further tensors of a definition, it has no meaning here");
             continue;
         }
-        Tree *item = tree_of(e, a->value);
+        Tree *item = tree_of(s, a->value);
         if (!item) continue;
         item->key = a->name;
         PUSH(t->items, item);
@@ -67,28 +83,30 @@ static Tree *tree_call(Elaboration *e, const Expr *x, Tree *piped)
     return t;
 }
 
-/* NULL after an error. A negative number and arithmetic on numbers are numbers; a loss such as 0.1 * mse(x, y) is for the
- * compiler alone and becomes a word: its own text. */
-static Tree *tree_of(Elaboration *e, const Expr *x)
+/* NULL after an error. Arithmetic on numbers is worked out, {..} in strings is filled in. */
+Tree *tree_of(Scope *s, const Expr *x)
 {
     switch (x->kind) {
-    case EXPR_STRING: return tree_new(TREE_STRING, x->name);
     case EXPR_TRUE:   return tree_new(TREE_WORD, "true");
     case EXPR_FALSE:  return tree_new(TREE_WORD, "false");
     case EXPR_NONE:   return tree_new(TREE_WORD, "none");
-    case EXPR_NAME:   return is_constant(e, x->name) ? tree_number(e, x) : tree_new(TREE_WORD, x->name);
-    case EXPR_CALL:   return tree_call(e, x, NULL);
+    case EXPR_NAME:
+        return is_known(s, x->name) ? tree_of_value(s, express(s, x), x->at) : tree_new(TREE_WORD, x->name);
+    case EXPR_CALL:   return tree_call(s, x);
     case EXPR_LIST: {
         Tree *t = tree_new(TREE_LIST, NULL);
         for (int i = 0; i < x->items.count; i++) {
-            Tree *item = tree_of(e, x->items.at[i]);
+            Tree *item = tree_of(s, x->items.at[i]);
             if (item) PUSH(t->items, item);
         }
         return t;
     }
-    default: return tree_number(e, x);
+    default: return tree_of_value(s, express(s, x), x->at);
     }
 }
+
+/* The value of a setting of the data or train block, where no names but the file's constants are known. */
+static Tree *setting_tree(Elaboration *e, const Expr *x) { return tree_of(scope_new(e, NULL, NULL, x->at, ""), x); }
 
 static const char *joined_keys(const Setting *s)
 {
@@ -188,7 +206,7 @@ static void read_data(Reader *r, const Symbols *s)
         check_twice(s->data.at[i]);
         for (int k = 0; k < s->data.at[i]->settings.count; k++) {
             const Setting *one = &s->data.at[i]->settings.at[k];
-            Tree *t = keyed(one, tree_of(r->e, one->value));
+            Tree *t = keyed(one, setting_tree(r->e, one->value));
             if (t) PUSH(r->m->data, t);
         }
     }
@@ -213,7 +231,7 @@ const Train *train_read(const Symbols *s, Model *m, const ModelOptions *options)
             const Setting *one = &item->settings.at[i];
             read_setting(&r, one);
             if (is_the_compilers(one->keys.at[0])) continue;
-            Tree *t = keyed(one, tree_of(r.e, one->value));
+            Tree *t = keyed(one, setting_tree(r.e, one->value));
             if (t) PUSH(m->train, t);
         }
         check_required(r.train);

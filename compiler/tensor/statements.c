@@ -177,7 +177,8 @@ static bool require_fails(Scope *s, const Expr *e)
     if (v.kind == VALUE_NODE && s->e->in_optimizer) return settings_look(s->e, v.node, &number) && number == 0;
     v = value_const(s, v, e->at, "what is required");
     if (v.kind == VALUE_NUMBER) return v.number == 0;
-    if (v.kind != VALUE_POISON) scope_error(s, e->at, "what is required must be true or false, this is %s", value_kind_text(v));
+    if (v.kind != VALUE_POISON)
+        scope_error(s, e->at, "what is required must be true or false, this is %s", value_kind_text(v));
     return false;
 }
 

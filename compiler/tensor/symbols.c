@@ -148,7 +148,7 @@ void symbols_import(Symbols *s, File *file)
         if (item->kind != ITEM_IMPORT) continue;
         const char *path = path_beside(file->source->name, item->name);
         if (is_imported(s, path)) continue;
-        const Source *source = source_read(path, &item->at);
+        const Source *source = source_read(*path ? path : ".", &item->at);
         if (!source) continue;
         PUSH(s->imported, source);
         File *other = parse_source(source);

@@ -204,7 +204,8 @@ static Value schedule_value(Scope *s, const char *key, const Part *p, const char
     if (p->definition && p->definition->kind == KIND_SCHEDULE)
         *known = schedule_run(s, placed, name);
     else {
-        scope_error(s, placed->at, "%s must be a number or a schedule, this is %s", name, value_kind_text(value_part(placed)));
+        scope_error(s, placed->at, "%s must be a number or a schedule, this is %s", name,
+                    value_kind_text(value_part(placed)));
         *known = value_poison();
     }
     map_set(&s->e->schedules, key, known);
