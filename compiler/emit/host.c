@@ -1,6 +1,6 @@
 /* host.c: the last section of model.c, for -DDLN_MAIN: what the host program (dln.h) wants to know of the model, as
  * constant tables, and the calls with the arguments in arrays. */
-#include "emit/emit.h"
+#include "emit/foreign.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -209,7 +209,22 @@ static void summary_field(const Emission *e, Text *to)
     text_add(to, ",\n");
 }
 
-static void descriptor(const Emission *e, int data, int train, Text *to)
+/* weights = safetensors(..) of the calls: the calls, each with the path of its layer as key. */
+static int weights_table(const Emission *e, int *count, Text *to)
+{
+    const Model *m = e->model;
+    Tree **at = NEW_ARRAY(Tree *, m->weights.count + 1);
+    for (int i = 0; i < m->weights.count; i++) {
+        at[i] = arena_copy(m->weights.at[i].source, sizeof **at);
+        at[i]->key = m->weights.at[i].path;
+    }
+    return values_table(at, m->weights.count, count, to);
+}
+
+/* The numbers of what was written before it. */
+typedef struct Written { int data, train, weights, foreigns; } Written;
+
+static void descriptor(const Emission *e, const Written *w, Text *to)
 {
     const Model *m = e->model;
     text_add(to, "static const dln_model host_model = {\n    .abi = DLN_ABI,\n");
@@ -228,8 +243,10 @@ static void descriptor(const Emission *e, int data, int train, Text *to)
     if_counted("settings", "setting", "host_settings", m->settings.count + m->fixed_settings.count, to);
     if_counted("clocks", "clock", "host_clocks", m->clocks.count, to);
     if_counted("metrics", "metric", "host_metrics", m->metrics.count, to);
-    if_counted("data_values", "data", format("values_%d", data), m->data.count, to);
-    if_counted("train_values", "train", format("values_%d", train), m->train.count, to);
+    if_counted("data_values", "data", format("values_%d", w->data), m->data.count, to);
+    if_counted("train_values", "train", format("values_%d", w->train), m->train.count, to);
+    if_counted("sources", "source_of", format("values_%d", w->weights), m->weights.count, to);
+    if_counted("foreigns", "foreign", "host_foreign", w->foreigns, to);
     text_addf(to, "    .passes = PASSES,\n    .init = host_init,\n");
     if_there("measure", "host_measure", m->measure.count > 0, to);
     if_there("settle", "host_settle", m->measure.count > 0, to);
@@ -250,9 +267,11 @@ void host_text(const Emission *e, Text *to)
     text_add(to, "/* ---- the host program: data, training loop, checkpoints come with libdln ---- */\n#ifdef DLN_MAIN\n#include \"dln.h\"\n\n");
     int data = values_table(e->model->data.at, e->model->data.count, &count, to);
     int train = values_table(e->model->train.at, e->model->train.count, &count, to);
+    int weights = weights_table(e, &count, to);
+    int foreigns = foreign_text(e, to);
     tables(e, to);
     wrappers(e, to);
-    descriptor(e, data, train, to);
+    descriptor(e, &(Written){ data, train, weights, foreigns }, to);
     text_add(to, "int main(int argc, char **argv) {\n");
     if (kept_count(e))
         template_add(e, to,

@@ -50,6 +50,14 @@ typedef struct dln_setting { const char *name; double value; int fixed; } dln_se
 typedef struct dln_metric { const char *name; int values; } dln_metric;                  /* values > 1: a table (confusion) */
 typedef struct dln_output { const char *name; int rank, extent[DLN_MAX_RANK]; } dln_output;
 
+/* How a tensor is called, and where its elements lie, in a PyTorch file. Several tensors may be parts of one there. */
+typedef struct dln_foreign {
+    int tensor;
+    const char *name;                            /* "h.0.attention.in_proj_weight" */
+    int rank, extent[DLN_MAX_RANK];              /* of the tensor there */
+    size_t (*place)(size_t element);             /* there, of an element here, both row by row; NULL: the same */
+} dln_foreign;
+
 /* All calls return 0 or a status for strerror(). m is object_bytes large; memory is bytes long, aligned to align. fields
  * has one pointer for each field, in order (predict and measure read inputs only; a target's pointer may be NULL there);
  * n samples each, 1 <= n <= batch. */
@@ -93,6 +101,11 @@ typedef struct dln_model {
      * up in double, survive a checkpoint in the middle of an epoch to the bit. */
     int  (*get_double)(const void *m, int tensor, double *values);
     int  (*put_double)(void *m, int tensor, const double *values);
+
+    /* May be missing: weights = safetensors(..) of layers, a CALL each, whose key is the path of the layer; and how
+     * tensors lie in a PyTorch file. */
+    int sources; const dln_value *source_of;
+    int foreigns; const dln_foreign *foreign;
 } dln_model;
 
 /* The whole host program: train, eval, predict, info, export. Returns the exit code: 0 done, 1 an error in the input,
