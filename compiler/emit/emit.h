@@ -3,7 +3,7 @@
  *     file.c     model.c: its sections in order      head.c     the comment it opens with, the summary, the graph
  *     header.c   model.h                             fields.c   which values the fields of a batch may have
  *     api.c      the public functions                host.c     the section for -DDLN_MAIN
- *     weights.c  --weights: trained values as constants */
+ *     weights.c  --weights: trained values as constants       profile.c  the section for -DDLN_PROFILE */
 #ifndef DLNC_EMIT_H
 #define DLNC_EMIT_H
 #include "kernel/kernel.h"
@@ -33,6 +33,7 @@ void head_text(const Emission *e, const CoreUse *use, Text *to);
 void header_text(const Emission *e, Text *to);
 void api_text(const Emission *e, Text *to);
 void host_text(const Emission *e, Text *to);
+void profile_text(const char *calls, Text *to);
 
 /* template.c */
 void template_add(const Emission *e, Text *to, const char *text);        /* @p mlp, @P MLP, @r float */
