@@ -15,7 +15,7 @@ static double probit(double p)
     static const double c[] = { -0.007784894002430293, -0.3223964580411365, -2.400758277161838, -2.549732539343734,
                                 4.374664141464968, 2.938163982698783 };
     static const double d[] = { 0.007784695709041462, 0.3224671290700398, 2.445134137142996, 3.754408661907416 };
-    p = p < 1e-12 ? 1e-12 : p > 1 - 1e-12 ? 1 - 1e-12 : p;
+    if (!(p > 0 && p < 1)) return p == 0 ? -INFINITY : p == 1 ? INFINITY : NAN;
     double tail = p < 0.5 ? p : 1 - p, x;
     if (tail < 0.02425) {
         double q = sqrt(-2 * log(tail));

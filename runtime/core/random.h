@@ -10,8 +10,8 @@ INLINE words random_bits_of(uint32_t key, words elements) {
     return x ^ (x >> 16);
 }
 INLINE words random_bits(uint32_t key, uint32_t element) { return random_bits_of(key, (words)iota() + element); }
-/* Uniform in [0, 1). For rand() >= p, compare the bits: uniform >= p is bits >> 8 >= p 2^24. */
-INLINE vec uniform_of(words bits) { return to_real((ints)(bits >> 8)) * R(1.0 / 16777216.0); }
+/* Uniform in (0, 1), as dln_uniform. */
+INLINE vec uniform_of(words bits) { return (to_real((ints)(bits >> 9)) + R(0.5)) * R(1.0 / 8388608.0); }
 INLINE vec uniform(uint32_t key, uint32_t element) { return uniform_of(random_bits(key, element)); }
 INLINE real uniform1(uint32_t key, uint32_t element) { return (real)dln_uniform(dln_bits(key, element)); }
 #endif

@@ -26,7 +26,8 @@ DLN_RNG_FUNCTION uint32_t dln_bits(uint32_t key, uint32_t element) {
     x = (x ^ (x >> 15)) * UINT32_C(0x846ca68b) + key;
     return x ^ (x >> 16);
 }
-/* Uniform in [0, 1): 24 bits, exact in float and double. */
-DLN_RNG_FUNCTION double dln_uniform(uint32_t bits) { return (double)(bits >> 8) * (1.0 / 16777216.0); }
+/* Uniform in (0, 1): odd multiples of 2^-24, exact in float and double. Neither 0 nor 1, so that a logarithm or a quantile
+ * of it is finite. */
+DLN_RNG_FUNCTION double dln_uniform(uint32_t bits) { return ((double)(bits >> 9) + 0.5) * (1.0 / 8388608.0); }
 
 #endif

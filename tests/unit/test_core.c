@@ -194,3 +194,12 @@ Test(core, random_numbers)
     cr_expect(fabs(squares / n - 1.0 / 12) < 5 * sqrt(1.0 / 180 / n));
     cr_expect(fabs(along / n) < 5 / 12.0 / sqrt(n) && fabs(across / n) < 5 / 12.0 / sqrt(n));
 }
+
+/* A normal number is probit(rand()): one draw in 2^24 must not be infinite. */
+Test(core, uniform_numbers_lie_inside)
+{
+    cr_assert(dln_uniform(0) == 0x1p-24 && dln_uniform(UINT32_MAX) == 1 - 0x1p-24);
+    vec low = uniform_of((words){0}), high = uniform_of(~(words){0});
+    cr_assert(low[0] == 0x1p-24f && high[0] == 1 - 0x1p-24f);
+    cr_assert(isfinite(dln_probit1(low[0])) && isfinite(dln_probit1(high[0])) && isfinite(dln_log1(low[0])));
+}
