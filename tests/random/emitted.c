@@ -44,8 +44,7 @@ static int run_variants(Oracle *o, const char *folder)
     bool *wrong = NEW_ARRAY(bool, o->programs.count);
     int count = 0;
     for (int v = 0; v < 3; v++) {
-        /* gcc 12.2 at -O1 loses a store of seed 3 unfused; not so without ivopts, at -O2, -O3, or with clang */
-        OracleOptions options = { .wide = true, .folder = folder, .flags = "-O1 -march=native -fno-ivopts" };
+        OracleOptions options = { .wide = true, .folder = folder };
         options.fuse = variants[v].fuse;
         options.threads = variants[v].threads;
         options.n = variants[v].n;
