@@ -6,10 +6,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "run.h"
 
-/* The tensor that stands for a parameter wherever the model is used, if the optimizer keeps one; -1: none. */
-static int average_of(const dln_model *m, int parameter)
+int tensor_average(const dln_model *m, int parameter)
 {
     for (int i = 0; i < m->tensors; i++)
         if (m->tensor[i].kind != DLN_PARAM && !strncmp(m->tensor[i].name, "average.", 8) &&
@@ -21,22 +21,32 @@ static int average_of(const dln_model *m, int parameter)
 static bool is_average(const dln_model *m, int tensor)
 {
     for (int i = 0; i < m->tensors; i++)
-        if (m->tensor[i].kind == DLN_PARAM && average_of(m, i) == tensor) return true;
+        if (m->tensor[i].kind == DLN_PARAM && tensor_average(m, i) == tensor) return true;
     return false;
 }
 
-/* Is this tensor part of the trained model, as opposed to what training alone needs? An average is written in the place
- * of its parameter then. */
-static bool is_weight(const Run *r, int tensor)
+bool tensor_is_weight(const Run *r, int tensor)
 {
     const dln_kind kind = r->model->tensor[tensor].kind;
     return kind == DLN_PARAM || (kind == DLN_STATE && !is_average(r->model, tensor)) || r->measured[tensor];
 }
 
-static char *stored_name(const Run *r, int tensor, Problem *p)
+const dln_foreign *foreign_of(const dln_model *m, int tensor)
+{
+    for (int i = 0; i < m->foreigns; i++)
+        if (m->foreign[i].tensor == tensor) return &m->foreign[i];
+    return NULL;
+}
+
+char *file_name(const Run *r, int tensor, bool torch, StoredTensor *shape, Problem *p)
 {
     const dln_tensor *t = &r->model->tensor[tensor];
-    return text_join(p, "%s%s", is_weight(r, tensor) ? "" : t->kind == DLN_TOTAL ? "total/" : "optimizer/", t->name);
+    const dln_foreign *row = torch ? foreign_of(r->model, tensor) : NULL;
+    shape->rank = row ? row->rank : t->rank;
+    for (int k = 0; k < shape->rank; k++) shape->extent[k] = row ? row->extent[k] : t->extent[k];
+    if (row) return text_join(p, "%s", row->name);
+    return text_join(p, "%s%s", tensor_is_weight(r, tensor) ? "" : t->kind == DLN_TOTAL ? "total/" : "optimizer/",
+                     t->name);
 }
 
 /* ---- saving ---- */
@@ -110,50 +120,110 @@ static void notes_of_progress(Notes *n, const Run *r, const Progress *at, uint64
                    isnan(r->options.setting[i]) ? m->setting[i].value : r->options.setting[i]);
 }
 
+/* What is written: stored tensor `into[i]` takes tensor i, whose values are those of `from[i]` (itself or its average).
+ * In PyTorch's layout several may go into one. */
 typedef struct Saving {
     Run *r;
-    const int *tensor;
-    void *values;
+    bool torch;
+    int count;
+    StoredTensor *stored;
+    int *into, *from;
+    void *values, *part;
 } Saving;
 
-/* Totals are added up in double, also in a model of floats; a resume to the same bits needs all of them. */
-static bool kept_twice(const dln_model *m, const dln_tensor *t)
+/* A resume to the same bits needs all of a total. */
+bool tensor_twice(const dln_model *m, const dln_tensor *t)
 {
     return m->real_bytes == 8 || (t->kind == DLN_TOTAL && m->get_double && m->put_double);
 }
 
-static bool saving_values(void *context, int i, const void **values, Problem *p)
+static bool tensor_values(const Run *r, int tensor, void *values, Problem *p)
+{
+    const dln_model *m = r->model;
+    const dln_tensor *t = &m->tensor[tensor];
+    const bool wide = tensor_twice(m, t) && m->real_bytes == 4;
+    return run_check(r, wide ? m->get_double(r->object, tensor, values) : m->get(r->object, tensor, values), t->name,
+                     p);
+}
+
+static bool saving_values(void *context, int which, const void **values, Problem *p)
 {
     Saving *s = context;
     const dln_model *m = s->r->model;
-    const dln_tensor *t = &m->tensor[s->tensor[i]];
+    const StoredTensor *to = &s->stored[which];
+    const size_t bytes = to->twice ? 8 : 4;
+    size_t room = 1;
+    for (int k = 0; k < to->rank; k++) room *= (size_t)to->extent[k];
     free(s->values);
-    if (!(s->values = memory_new(tensor_elements(t), kept_twice(m, t) ? 8 : 4, p))) return false;
-    int status = kept_twice(m, t) && m->real_bytes == 4 ? m->get_double(s->r->object, s->tensor[i], s->values)
-                                                        : m->get(s->r->object, s->tensor[i], s->values);
-    if (!run_check(s->r, status, t->name, p)) return false;
+    if (!(s->values = memory_new(room, bytes, p))) return false;
+    for (int i = 0; i < m->tensors; i++) {
+        if (s->into[i] != which) continue;
+        const dln_foreign *row = s->torch ? foreign_of(m, i) : NULL;
+        const size_t count = tensor_elements(&m->tensor[i]);
+        free(s->part);
+        if (!(s->part = memory_new(count, bytes, p)) || !tensor_values(s->r, s->from[i], s->part, p)) return false;
+        for (size_t k = 0; k < count; k++) {
+            const size_t place = row && row->place ? row->place(k) : k;
+            if (place >= room) return problem_set(p, EXIT_BUG, "%s: element %zu lies outside of %s", m->tensor[i].name, k, to->name);
+            memcpy((char *)s->values + place * bytes, (const char *)s->part + k * bytes, bytes);
+        }
+    }
     *values = s->values;
     return true;
 }
 
+/* A stored tensor for tensor i: a new one, or the one that it is a part of. */
+static bool saving_add(Saving *s, int i, Problem *p)
+{
+    const dln_model *m = s->r->model;
+    const dln_tensor *t = &m->tensor[i];
+    StoredTensor *to = &s->stored[s->count];
+    char *name = file_name(s->r, i, s->torch, to, p);
+    if (!name) return false;
+    s->into[i] = s->count;
+    for (int k = 0; s->torch && k < s->count; k++)
+        if (!strcmp(s->stored[k].name, name)) s->into[i] = k;
+    to->twice = tensor_twice(m, t);
+    if (s->into[i] == s->count)
+        s->stored[s->count++].name = name;
+    else
+        free(name);
+    return true;
+}
+
+static bool saving_begin(Saving *s, KeepKind keep, Problem *p)
+{
+    const dln_model *m = s->r->model;
+    const size_t most = (size_t)m->tensors;
+    s->stored = memory_new(most + 1, sizeof *s->stored, p);
+    s->into = memory_new(most, sizeof *s->into, p);
+    s->from = memory_new(most, sizeof *s->from, p);
+    if (!s->stored || !s->into || !s->from) return false;
+    for (int i = 0; i < m->tensors; i++) {
+        s->into[i] = -1;
+        if (keep != KEEP_ALL && !tensor_is_weight(s->r, i)) continue;
+        int average = keep != KEEP_ALL && m->tensor[i].kind == DLN_PARAM ? tensor_average(m, i) : -1;
+        s->from[i] = average >= 0 ? average : i;
+        if (!saving_add(s, i, p)) return false;
+    }
+    return true;
+}
+
+static void saving_end(Saving *s)
+{
+    for (int i = 0; i < s->count; i++) free((char *)(uintptr_t)s->stored[i].name);
+    free(s->stored);
+    free(s->into);
+    free(s->from);
+    free(s->values);
+    free(s->part);
+}
+
 bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed, KeepKind keep, Problem *p)
 {
-    const dln_model *m = r->model;
-    const size_t most = (size_t)m->tensors;
     Notes *n = memory_new(1, sizeof *n, p);
-    StoredTensor *t = memory_new(most, sizeof *t, p);
-    int *tensor = memory_new(most, sizeof *tensor, p), count = 0;
-    bool good = n && t && tensor;
-    for (int i = 0; good && i < m->tensors; i++) {
-        const dln_tensor *from = &m->tensor[i];
-        if (keep == KEEP_WEIGHTS && !is_weight(r, i)) continue;
-        StoredTensor *to = &t[count];
-        *to = (StoredTensor){ .name = stored_name(r, i, p), .twice = kept_twice(m, from), .rank = from->rank };
-        for (int k = 0; k < from->rank; k++) to->extent[k] = from->extent[k];
-        int average = keep == KEEP_WEIGHTS && from->kind == DLN_PARAM ? average_of(m, i) : -1;
-        tensor[count++] = average >= 0 ? average : i;
-        good = to->name != NULL;
-    }
+    Saving s = { .r = r, .torch = keep == KEEP_WEIGHTS_TORCH };
+    bool good = n && saving_begin(&s, keep, p);
     if (good) {
         notes_of_model(n, r, p);
         if (keep == KEEP_ALL) notes_of_progress(n, r, at, seed, p);
@@ -162,38 +232,26 @@ bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed
             n->note[i][1] = n->text[i].text ? n->text[i].text : "";
             good = n->key[i] && !n->text[i].failed;
         }
-        Saving s = { r, tensor, NULL };
-        good = good && stored_write(path, count, t, n->count, (const char *const(*)[2])n->note, saving_values, &s, p);
-        free(s.values);
+        good = good && stored_write(path, s.count, s.stored, n->count, (const char *const(*)[2])n->note,
+                                    saving_values, &s, p);
     }
-    for (int i = 0; t && i < count; i++) free((char *)(uintptr_t)t[i].name);
+    saving_end(&s);
     for (int i = 0; n && i < n->count; i++) {
         free(n->key[i]);
         free(n->text[i].text);
     }
-    free(tensor);
-    free(t);
     free(n);
     return good;
 }
 
 /* ---- loading ---- */
 
-static bool shape_equal(const dln_tensor *t, const StoredTensor *s)
+bool shape_equal(const StoredTensor *a, const StoredTensor *b)
 {
-    if (t->rank != s->rank) return false;
-    for (int i = 0; i < t->rank; i++)
-        if (t->extent[i] != s->extent[i]) return false;
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->extent[i] != b->extent[i]) return false;
     return true;
-}
-
-static const char *stored_shape_words(const StoredTensor *s, char *words, size_t room)
-{
-    size_t used = (size_t)snprintf(words, room, "[");
-    for (int i = 0; i < s->rank && used < room; i++)
-        used += (size_t)snprintf(words + used, room - used, i ? ", %lld" : "%lld", (long long)s->extent[i]);
-    if (used < room) snprintf(words + used, room - used, "]");
-    return words;
 }
 
 /* Holds every tensor of the model against the file and the other way round. found[i]: where tensor i is, or NULL where
@@ -207,9 +265,9 @@ static bool tensors_match(const Run *r, const StoredFile *f, bool whole, const S
     Names names = { 0 };
     problem_set(p, EXIT_INPUT, "%s does not fit the model %s:", f->path, m->name);
     for (int i = 0; i < m->tensors; i++) {
-        const dln_tensor *t = &m->tensor[i];
         Problem memory;
-        char *name = stored_name(r, i, &memory);
+        StoredTensor expected = { 0 };
+        char *name = file_name(r, i, false, &expected, &memory);
         if (!name || names_add(&names, name, strlen(name), &memory) < 0) {
             *p = memory;
             names_free(&names);
@@ -217,9 +275,9 @@ static bool tensors_match(const Run *r, const StoredFile *f, bool whole, const S
             return false;
         }
         const StoredTensor *s = stored_find(f, name);
-        found[i] = s && shape_equal(t, s) ? s : NULL;
-        if (!found[i] && (whole || is_weight(r, i)) && wrong++ < SHOWN)
-            problem_add(p, "\n  %-32s expected %-20s %s%s", name, shape_words(t->rank, t->extent, a, sizeof a),
+        found[i] = s && shape_equal(&expected, s) && s->kind != STORED_OTHER ? s : NULL;
+        if (!found[i] && (whole || tensor_is_weight(r, i)) && wrong++ < SHOWN)
+            problem_add(p, "\n  %-32s expected %-20s %s%s", name, stored_shape_words(&expected, a, sizeof a),
                         s ? "in the file " : "not in the file", s ? stored_shape_words(s, b, sizeof b) : "");
         free(name);
     }
@@ -237,12 +295,20 @@ static bool tensors_match(const Run *r, const StoredFile *f, bool whole, const S
     return !wrong;
 }
 
-static bool values_finite(const Run *r, const void *values, size_t count)
+bool values_finite(const void *values, bool twice, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (!isfinite(r->model->real_bytes == 8 ? ((const double *)values)[i] : (double)((const float *)values)[i]))
-            return false;
+        if (!isfinite(twice ? ((const double *)values)[i] : (double)((const float *)values)[i])) return false;
     return true;
+}
+
+bool tensor_put(const Run *r, int tensor, const void *values, Problem *p)
+{
+    const dln_model *m = r->model;
+    const dln_tensor *t = &m->tensor[tensor];
+    const bool wide = tensor_twice(m, t) && m->real_bytes == 4;
+    return run_check(r, wide ? m->put_double(r->object, tensor, values) : m->put(r->object, tensor, values), t->name,
+                     p);
 }
 
 /* Puts all tensors of a kind that the file has. */
@@ -253,16 +319,13 @@ static bool kind_put(Run *r, const StoredFile *f, const StoredTensor **found, dl
         const dln_tensor *t = &m->tensor[i];
         if (t->kind != kind || !found[i]) continue;
         size_t count = tensor_elements(t);
-        const bool twice = kept_twice(m, t);
+        const bool twice = tensor_twice(m, t);
         void *values = memory_new(count, twice ? 8 : 4, p);
         bool good = values && stored_values(f, found[i], twice, values, p);
-        if (good && kind == DLN_PARAM && !values_finite(r, values, count))
+        if (good && kind == DLN_PARAM && !values_finite(values, twice, count))
             good = problem_set(p, EXIT_INPUT, "%s: %s holds values that are not finite", f->path, t->name);
-        if (good)
-            good = run_check(
-                r, twice && m->real_bytes == 4 ? m->put_double(r->object, i, values) : m->put(r->object, i, values),
-                t->name, p);
-        int average = kind == DLN_PARAM ? average_of(m, i) : -1;
+        good = good && tensor_put(r, i, values, p);
+        int average = kind == DLN_PARAM ? tensor_average(m, i) : -1;
         if (good && average >= 0 && !found[average])
             good = run_check(r, m->put(r->object, average, values), t->name, p);
         free(values);
@@ -368,12 +431,30 @@ bool checkpoint_classes(Run *r, const char *path, Problem *p)
     return good;
 }
 
+/* ---- for the commands that use a trained model ---- */
+
+/* No file was named and none is there, but the .dln says where all weights come from. */
+static bool sources_stand_in(const Run *r)
+{
+    return !r->options.weights && r->model->sources && access(r->weights, F_OK) && sources_cover(r);
+}
+
+bool trained_load(Run *r, Problem *p)
+{
+    const dln_model *m = r->model;
+    if (sources_stand_in(r))
+        return run_init(r, m->seed, p) && sources_load(r, SOURCES_ALL, p) &&
+               run_check(r, m->set_iteration(r->object, 1, m->seed), "iteration", p);
+    return checkpoint_classes(r, r->weights, p) && run_init(r, m->seed, p) &&
+           checkpoint_load(r, r->weights, NULL, NULL, p);
+}
+
 int export_command(Run *r, Problem *p)
 {
     const char *to = r->options.output;
     if (!to) return problem_set(p, EXIT_USAGE, "export needs --output FILE"), p->code;
-    if (!checkpoint_classes(r, r->weights, p) || !run_init(r, r->model->seed, p) ||
-        !checkpoint_load(r, r->weights, NULL, NULL, p) || !checkpoint_save(r, to, NULL, 0, KEEP_WEIGHTS, p))
+    if (!trained_load(r, p) ||
+        !checkpoint_save(r, to, NULL, 0, r->options.torch ? KEEP_WEIGHTS_TORCH : KEEP_WEIGHTS, p))
         return p->code;
     if (!r->options.quiet) fprintf(stderr, "%s: the weights of %s\n", to, r->model->name);
     return EXIT_DONE;

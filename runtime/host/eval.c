@@ -129,9 +129,7 @@ int eval_command(Run *r, Problem *p)
     Display d;
     if (!m->evaluate || !m->report)
         return problem_set(p, EXIT_INPUT, "%s has no train block, so there is no loss to measure", m->source), p->code;
-    if (!checkpoint_classes(r, r->weights, p) || !run_init(r, m->seed, p) ||
-        !checkpoint_load(r, r->weights, NULL, NULL, p))
-        return p->code;
+    if (!trained_load(r, p)) return p->code;
     const Part *part = data_part(&r->data, name, p);
     if (!part || !feed_open(&f, m, part, true, p)) return p->code;
     display_begin(&d, r, false, 0);

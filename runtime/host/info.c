@@ -80,6 +80,12 @@ int info_command(Run *r, Problem *p)
         value_print(&m->train[i]);
         printf("\n");
     }
+    if (m->sources) printf("weights\n");
+    for (int i = 0; i < m->sources; i++) {
+        printf("  ");
+        value_print(&m->source_of[i]);
+        printf("\n");
+    }
     printf("tensors\n");
     tensors_print(m);
     return EXIT_DONE;

@@ -22,6 +22,7 @@ typedef enum {
     OPTION_ON,
     OPTION_INPUT,
     OPTION_OUTPUT,
+    OPTION_LAYOUT,
     OPTION_LOG,
     OPTION_PROGRESS,
     OPTION_QUIET,
@@ -56,6 +57,7 @@ static const struct Row {
     [OPTION_INPUT] = { "--input", "FILE", "predict: a CSV of features, IDX images or text; - is standard input",
                        TAKES_TEXT, 0, 0 },
     [OPTION_OUTPUT] = { "--output", "FILE", "export: the safetensors file to write", TAKES_TEXT, 0, 0 },
+    [OPTION_LAYOUT] = { "--layout", "KIND", "export: whose names and axes: dln or torch", TAKES_TEXT, 0, 0 },
     [OPTION_LOG] = { "--log", "FILE", "figures of each epoch, as .csv or .jsonl", TAKES_TEXT, 0, 0 },
     [OPTION_PROGRESS] = { "--progress", "KIND", "auto, bar, plain, json or none", TAKES_PROGRESS, 0, 0 },
     [OPTION_QUIET] = { "--quiet", NULL, "say nothing but figures and errors (-q)", TAKES_NOTHING, 0, 0 },
@@ -183,6 +185,13 @@ static void flag_store(Options *o, Option which)
     }
 }
 
+static bool layout_read(Options *o, const char *text, Problem *p)
+{
+    o->has_layout = true;
+    o->torch = !strcmp(text, "torch");
+    return o->torch || !strcmp(text, "dln") || problem_set(p, EXIT_USAGE, "--layout is dln or torch, not '%s'", text);
+}
+
 static bool option_store(Options *o, Option which, const char *value, Problem *p)
 {
     const struct Row *row = &rows[which];
@@ -192,6 +201,7 @@ static bool option_store(Options *o, Option which, const char *value, Problem *p
     case TAKES_PROGRESS: return progress_read(value, &o->progress, p);
     case TAKES_TEXT:
         if (!*value) return problem_set(p, EXIT_USAGE, "%s is empty", row->name);
+        if (which == OPTION_LAYOUT) return layout_read(o, value, p);
         text_store(o, which, value);
         return true;
     case TAKES_INTEGER: break;
@@ -274,6 +284,9 @@ bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem
         return problem_set(p, EXIT_USAGE,
                            "--batch %lld: the model was compiled for batches of up to %d; a larger one is set in %s",
                            (long long)o->batch, m->batch, m->source);
+    if (o->has_layout && o->command != COMMAND_EXPORT)
+        return problem_set(p, EXIT_USAGE, "--layout is for export; what train loads is said by weights = of %s",
+                           m->source);
     if (o->log && !(strlen(o->log) > 4 && !strcmp(o->log + strlen(o->log) - 4, ".csv")) &&
         !(strlen(o->log) > 6 && !strcmp(o->log + strlen(o->log) - 6, ".jsonl")))
         return problem_set(p, EXIT_USAGE, "--log FILE ends in .csv or .jsonl, not '%s'", o->log);

@@ -117,9 +117,7 @@ static bool predictor_run(Predictor *q, Problem *p)
     const dln_model *m = r->model;
     int field;
     if (!m->predict) return problem_set(p, EXIT_INPUT, "%s: the model predicts nothing", m->source);
-    if (!checkpoint_classes(r, r->weights, p) || !run_init(r, m->seed, p) ||
-        !checkpoint_load(r, r->weights, NULL, NULL, p))
-        return false;
+    if (!trained_load(r, p)) return false;
     const Part *part =
         r->options.input ? data_input(&r->data, r->options.input, p) : data_part(&r->data, part_chosen(r), p);
     if (!part || !feed_open(&q->feed, m, part, false, p) || !outputs_make(q, p)) return false;

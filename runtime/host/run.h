@@ -17,7 +17,7 @@ typedef struct Options {
     int64_t epochs, steps, batch, seed, threads, limit;          /* -1: not given */
     const char *folder, *weights, *log, *input, *output, *part;
     ProgressKind progress;
-    bool quiet, resume, save, has_validate, validate;
+    bool quiet, resume, save, has_validate, validate, has_layout, torch;
     double *setting;                                             /* for each of the model; NAN: not given */
 } Options;
 bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem *p);
@@ -41,15 +41,27 @@ bool run_check(const Run *r, int status, const char *what, Problem *p);
 int run_batch(const Run *r);                     /* samples a call: --batch, or what the model was compiled for */
 size_t tensor_elements(const dln_tensor *t);
 bool tensor_get(const Run *r, int tensor, void **values, Problem *p);           /* into a new block; frees the old one */
+bool tensor_put(const Run *r, int tensor, const void *values, Problem *p);      /* doubles if tensor_twice() */
+bool values_finite(const void *values, bool twice, size_t count);
+/* Totals are added up in double, also in a model of floats. */
+bool tensor_twice(const dln_model *m, const dln_tensor *t);
+/* The tensor that stands for a parameter wherever the model is used, if the optimizer keeps one; -1: none. */
+int tensor_average(const dln_model *m, int parameter);
+/* Is this tensor part of the trained model, as opposed to what training alone needs? An average is written in the place
+ * of its parameter then. */
+bool tensor_is_weight(const Run *r, int tensor);
 int metric_place(const dln_model *m, const char *name);          /* in a report, by name; -1: no such */
 const char *metric_label(const dln_metric *metric, char *label, size_t room);   /* without its arguments */
 void clock_set(const Run *r, const char *name, double value);    /* nothing, if the model does not read it */
 void run_end(Run *r);
 
-/* safetensors.c: the format alone. */
+/* safetensors.c: the format alone. Values that are read are floats of any width; F32 and F64 are written. */
+typedef enum { STORED_FLOAT, STORED_HALF, STORED_BRAIN, STORED_OTHER } StoredKind;
 typedef struct StoredTensor {
     const char *name;
-    bool twice;                                  /* F64, else F32 */
+    StoredKind kind;
+    bool twice;                                  /* FLOAT: F64, else F32 */
+    const char *type;                            /* as a file that was read calls it: "I64" */
     int rank;
     int64_t extent[DLN_MAX_RANK];
     uint64_t begin, end;                         /* bytes, from the begin of the values */
@@ -66,6 +78,7 @@ struct json_t *stored_json(const char *path, const char *text, size_t length, Pr
 const char *stored_note(const StoredFile *f, const char *key);   /* a text of __metadata__, or NULL */
 const StoredTensor *stored_find(const StoredFile *f, const char *name);
 bool stored_values(const StoredFile *f, const StoredTensor *t, bool twice, void *values, Problem *p);   /* converts */
+const char *stored_shape_words(const StoredTensor *t, char *words, size_t room);                        /* "[10, 3]" */
 void stored_close(StoredFile *f);
 /* Header first, then the values in the order of the tensors; `values` is asked for each. */
 typedef bool StoredSource(void *context, int tensor, const void **values, Problem *p);
@@ -81,12 +94,23 @@ typedef struct Progress {                        /* where training stands; all o
     double best, watched;                        /* the best yet for checkpoint = best(..), for early_stop; NAN: none */
     double *last;                                /* the newest clocks, one for each of the model */
 } Progress;
-typedef enum { KEEP_ALL, KEEP_WEIGHTS } KeepKind;
+typedef enum { KEEP_ALL, KEEP_WEIGHTS, KEEP_WEIGHTS_TORCH } KeepKind;
+const dln_foreign *foreign_of(const dln_model *m, int tensor);   /* NULL: PyTorch has no name for it */
+/* How a tensor is called in a file, with PyTorch's layout or ours; fills in its shape there. */
+char *file_name(const Run *r, int tensor, bool torch, StoredTensor *shape, Problem *p);
+bool shape_equal(const StoredTensor *a, const StoredTensor *b);
 bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed, KeepKind keep, Problem *p);
 /* at NULL: weights alone will do. */
 bool checkpoint_load(Run *r, const char *path, Progress *at, uint64_t *seed, Problem *p);
 /* Puts the names of classes into the data, before they are read. */
 bool checkpoint_classes(Run *r, const char *path, Problem *p);
+
+bool trained_load(Run *r, Problem *p);           /* the instance as eval, predict and export want it */
+
+/* sources.c: weights = safetensors("file", layout = torch) of the model's layers. */
+typedef enum { SOURCES_ALL, SOURCES_TOTALS } SourcesPart;        /* TOTALS: again, what measuring has changed */
+bool sources_load(Run *r, SourcesPart part, Problem *p);
+bool sources_cover(const Run *r);                /* is there one for every weight of the model? */
 
 /* progress.c: what a person sees; on stderr. Figures at the end go to stdout. */
 typedef struct Display {

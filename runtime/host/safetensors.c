@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,26 @@ static bool wrong(const StoredFile *f, const char *name, const char *what, Probl
     return problem_set(p, EXIT_INPUT, "%s: tensor '%.80s': %s", f->path, name, what);
 }
 
+/* The types of the format; those that are not floats may be in a file, but nobody can ask for their values. */
+static const struct {
+    const char *name;
+    size_t bytes;
+    StoredKind kind;
+} types[] = {
+    { "F32", 4, STORED_FLOAT },    { "F64", 8, STORED_FLOAT },    { "F16", 2, STORED_HALF }, { "BF16", 2, STORED_BRAIN },
+    { "F8_E4M3", 1, STORED_OTHER }, { "F8_E5M2", 1, STORED_OTHER }, { "I64", 8, STORED_OTHER }, { "I32", 4, STORED_OTHER },
+    { "I16", 2, STORED_OTHER },    { "I8", 1, STORED_OTHER },     { "U64", 8, STORED_OTHER }, { "U32", 4, STORED_OTHER },
+    { "U16", 2, STORED_OTHER },    { "U8", 1, STORED_OTHER },     { "BOOL", 1, STORED_OTHER },
+};
+enum { TYPES = sizeof types / sizeof *types };
+
+static int type_find(const char *name)
+{
+    for (int i = 0; i < TYPES; i++)
+        if (!strcmp(types[i].name, name)) return i;
+    return -1;
+}
+
 /* One entry of the header, all its values in range and its bytes as many as its shape says. */
 static bool tensor_parse(const StoredFile *f, const char *name, const json_t *j, uint64_t data, StoredTensor *t,
                          Problem *p)
@@ -56,11 +77,14 @@ static bool tensor_parse(const StoredFile *f, const char *name, const json_t *j,
     if (!json_is_object(j) || !dtype || !json_is_array(shape) || !json_is_array(offsets))
         return wrong(f, name, "needs dtype, shape and data_offsets", p);
     if (json_object_size(j) != 3) return wrong(f, name, "has more than dtype, shape and data_offsets", p);
-    if (strcmp(dtype, "F32") && strcmp(dtype, "F64"))
-        return problem_set(p, EXIT_INPUT, "%s: tensor '%.80s' has type %.20s; F32 and F64 are read", f->path, name,
-                           dtype);
-    t->twice = !strcmp(dtype, "F64");
-    bytes = t->twice ? 8 : 4;
+    const int type = type_find(dtype);
+    if (type < 0)
+        return problem_set(p, EXIT_INPUT, "%s: tensor '%.80s' has type %.20s, which is none of safetensors", f->path,
+                           name, dtype);
+    t->kind = types[type].kind;
+    t->type = types[type].name;
+    bytes = types[type].bytes;
+    t->twice = t->kind == STORED_FLOAT && bytes == 8;
     if (json_array_size(shape) > DLN_MAX_RANK) return wrong(f, name, "has too many axes", p);
     t->rank = (int)json_array_size(shape);
     json_array_foreach(shape, i, item)
@@ -243,18 +267,56 @@ const StoredTensor *stored_find(const StoredFile *f, const char *name)
     return NULL;
 }
 
+const char *stored_shape_words(const StoredTensor *t, char *words, size_t room)
+{
+    size_t used = (size_t)snprintf(words, room, "%s[", t->kind == STORED_OTHER ? t->type : "");
+    for (int i = 0; i < t->rank && used < room; i++)
+        used += (size_t)snprintf(words + used, room - used, i ? ", %lld" : "%lld", (long long)t->extent[i]);
+    if (used < room) snprintf(words + used, room - used, "]");
+    return words;
+}
+
+/* sign, 5 bits of exponent, 10 of fraction; without an exponent the fraction counts in 2^-24 */
+static double half_value(uint16_t h)
+{
+    const int exponent = h >> 10 & 31, fraction = h & 1023;
+    double v = exponent == 0    ? ldexp(fraction, -24)
+               : exponent == 31 ? (fraction ? (double)NAN : (double)INFINITY)
+                                : ldexp(1024 + fraction, exponent - 25);
+    return h >> 15 ? -v : v;
+}
+
+/* the upper half of a float */
+static double brain_value(uint16_t b)
+{
+    const uint32_t bits = (uint32_t)b << 16;
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return (double)v;
+}
+
+static double value_at(const StoredTensor *t, const void *stored, size_t i)
+{
+    if (t->kind == STORED_HALF) return half_value(((const uint16_t *)stored)[i]);
+    if (t->kind == STORED_BRAIN) return brain_value(((const uint16_t *)stored)[i]);
+    return t->twice ? ((const double *)stored)[i] : (double)((const float *)stored)[i];
+}
+
 /* Values are little-endian in the file, as on every machine that this host program supports. */
 bool stored_values(const StoredFile *f, const StoredTensor *t, bool twice, void *values, Problem *p)
 {
-    size_t bytes = (size_t)(t->end - t->begin), count = bytes / (t->twice ? 8 : 4);
-    if (twice == t->twice) return bytes_at(f, f->data_begin + t->begin, values, bytes, p);
+    size_t bytes = (size_t)(t->end - t->begin), count = bytes / (t->kind != STORED_FLOAT ? 2 : t->twice ? 8 : 4);
+    if (t->kind == STORED_OTHER)
+        return problem_set(p, EXIT_INPUT, "%s: tensor '%.80s' has type %s; F32, F64, F16 and BF16 are read", f->path,
+                           t->name, t->type);
+    if (t->kind == STORED_FLOAT && twice == t->twice) return bytes_at(f, f->data_begin + t->begin, values, bytes, p);
     void *stored = memory_new(bytes, 1, p);
     bool good = stored && bytes_at(f, f->data_begin + t->begin, stored, bytes, p);
     for (size_t i = 0; good && i < count; i++) {
         if (twice)
-            ((double *)values)[i] = (double)((const float *)stored)[i];
+            ((double *)values)[i] = value_at(t, stored, i);
         else
-            ((float *)values)[i] = (float)((const double *)stored)[i];
+            ((float *)values)[i] = (float)value_at(t, stored, i);
     }
     free(stored);
     return good;

@@ -112,7 +112,8 @@ static bool trainer_resume(Trainer *t, Problem *p)
     return true;
 }
 
-/* Passes over the training data that the model asks for before it begins (statistics of normalize). */
+/* Passes over the training data that the model asks for before it begins (statistics of normalize). Those that came with
+ * a layer's weights stay. */
 static bool trainer_measure(Trainer *t, Problem *p)
 {
     const uint64_t batch = (uint64_t)t->at.batch;
@@ -122,7 +123,7 @@ static bool trainer_measure(Trainer *t, Problem *p)
             feed_gather(&t->feed, NULL, 0, first, n);
             if (!run_check(t->r, t->m->measure(t->r->object, pass, t->feed.fields, n), "measure", p)) return false;
         }
-        if (!run_check(t->r, t->m->settle(t->r->object), "settle", p)) return false;
+        if (!sources_load(t->r, SOURCES_TOTALS, p) || !run_check(t->r, t->m->settle(t->r->object), "settle", p)) return false;
     }
     return true;
 }
@@ -136,8 +137,8 @@ static bool trainer_begin(Trainer *t, Run *r, Problem *p)
     t->validation = memory_new((size_t)r->value_count, sizeof *t->validation, p);
     if (!t->at.last || !t->validation) return false;
     if (o->resume && !checkpoint_classes(r, r->weights, p)) return false;
-    if (!trainer_data(t, p) || !policy_read(&t->policy, t->m, t->validated, p) || !run_init(r, t->seed, p))
-        return false;
+    if (!run_init(r, t->seed, p) || (!o->resume && !sources_load(r, SOURCES_ALL, p))) return false;
+    if (!trainer_data(t, p) || !policy_read(&t->policy, t->m, t->validated, p)) return false;
     t->at.rows = t->feed.rows;
     size_t stem = strlen(r->weights);
     if (stem > 12 && !strcmp(r->weights + stem - 12, ".safetensors")) stem -= 12;
