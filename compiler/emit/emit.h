@@ -1,6 +1,7 @@
 /* emit.h: the two files that dlnc writes, model.c and model.h, around the kernels that kernel.h's functions print; and
  * what else is printed of a whole model. One file for each part:
  *     file.c     model.c: its sections in order      head.c     the comment it opens with, the summary, the graph
+ *     core.c     what it needs of runtime/core
  *     header.c   model.h                             fields.c   which values the fields of a batch may have
  *     api.c      the public functions                host.c     the section for -DDLN_MAIN
  *     weights.c  --weights: trained values as constants       profile.c  the section for -DDLN_PROFILE */
@@ -34,6 +35,7 @@ void header_text(const Emission *e, Text *to);
 void api_text(const Emission *e, Text *to);
 void host_text(const Emission *e, Text *to);
 void profile_text(const char *calls, Text *to);
+void core_text(const Emission *e, const CoreUse *use, bool wide, const char *body, Text *to);   /* what body needs of the core */
 
 /* template.c */
 void template_add(const Emission *e, Text *to, const char *text);        /* @p mlp, @P MLP, @r float */

@@ -53,39 +53,6 @@ static const char *upper(const char *s)
     return u;
 }
 
-/* ---- the core ---------------------------------------------------------------------------------------------------- */
-/* One header of the core without its guard and its includes of other headers, which stand above it here. */
-static void core_add(const char *name, Text *to)
-{
-    const struct LibraryFile *f = core_files;
-    while (f->name && strcmp(f->name, format("core/%s.h", name))) f++;
-    if (!f->name) bug("there is no core/%s.h", name);
-    text_addf(to, "\n/* ==== core: %s ==== */\n", name);
-    bool guard = false;
-    for (const char *at = f->text, *end = f->text + f->length; at < end;) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        size_t n = stop ? (size_t)(stop - at) + 1 : (size_t)(end - at);
-        const char *line = format("%.*s", (int)n, at);
-        at += n;
-        if (!guard && !strncmp(line, "#ifndef DLN_", 12)) { guard = true; continue; }
-        if (!strncmp(line, "#define DLN_", 12) && strstr(line, "_H\n")) continue;
-        if (!strncmp(line, "#include", 8)) continue;
-        if (at >= end && !strncmp(line, "#endif", 6)) continue;
-        text_add(to, line);
-    }
-}
-
-static void core_text(const Emission *e, const CoreUse *use, bool wide, Text *to)
-{
-    if (e->plan->options->wide_real) text_add(to, "#define DLN_REAL_DOUBLE 1\n");
-    core_add("vec", to);
-    if (use->math || wide) core_add("wide", to);
-    if (use->math) core_add("dln_math", to);
-    if (use->random) { core_add("rng", to); core_add("random", to); }
-    if (use->contract) core_add("tile", to);
-    if (use->scatter) core_add("scatter", to);
-}
-
 /* ---- one call ---------------------------------------------------------------------------------------------------- */
 static void run_pointer(const Emission *e, const Tensor *t, bool given, Text *to)
 {
@@ -176,15 +143,18 @@ void emit_source(const Plan *plan, Text *c, Text *h)
         kernels[i] = text_string(&t);
         wide |= strstr(kernels[i], "wide_") != NULL;
     }
+    Text body = {0};
+    run_struct(&e, &body);
+    for (int i = 0; i < plan->programs.count; i++)
+        if (kernels[i]) program_text(&e, &plan->programs.at[i], kernels[i], &body);
+    text_add(&body, "\n");
+    api_text(&e, &body);
+    host_text(&e, &body);
+
     head_text(&e, &use, c);
     text_addf(c, "#include \"%s.h\"\n#include <string.h>\n", plan->options->prefix ? plan->options->prefix : plan->model->name);
     if (use.blas) text_add(c, "#include <cblas.h>\n");
-    core_text(&e, &use, wide, c);
-    run_struct(&e, c);
-    for (int i = 0; i < plan->programs.count; i++)
-        if (kernels[i]) program_text(&e, &plan->programs.at[i], kernels[i], c);
-    text_add(c, "\n");
-    api_text(&e, c);
-    host_text(&e, c);
+    core_text(&e, &use, wide, text_string(&body), c);
+    text_add(c, text_string(&body));
     header_text(&e, h);
 }

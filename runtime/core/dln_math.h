@@ -23,10 +23,15 @@ FUNCTION vec dln_pow(vec x, vec y) {               /* through double: half a uni
 }
 
 #ifdef DLN_REAL_DOUBLE
-#define BY_LANES(name) INLINE vec dln_##name(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_##name(LANE(x, l)); return r; }
-BY_LANES(exp) BY_LANES(log) BY_LANES(log1p) BY_LANES(expm1) BY_LANES(tanh) BY_LANES(erf) BY_LANES(sin) BY_LANES(cos)
-BY_LANES(probit)
-#undef BY_LANES
+INLINE vec dln_exp(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_exp(LANE(x, l)); return r; }
+INLINE vec dln_log(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_log(LANE(x, l)); return r; }
+INLINE vec dln_log1p(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_log1p(LANE(x, l)); return r; }
+INLINE vec dln_expm1(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_expm1(LANE(x, l)); return r; }
+INLINE vec dln_tanh(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_tanh(LANE(x, l)); return r; }
+INLINE vec dln_erf(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_erf(LANE(x, l)); return r; }
+INLINE vec dln_sin(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_sin(LANE(x, l)); return r; }
+INLINE vec dln_cos(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_cos(LANE(x, l)); return r; }
+INLINE vec dln_probit(vec x) { vec r = splat(0.0); EACH_LANE(r, l) = wide_probit(LANE(x, l)); return r; }
 #else
 
 /* a polynomial, highest power first */
@@ -128,9 +133,16 @@ INLINE vec dln_probit(vec p) {                   /* the shorter rational functio
 }
 #endif
 
-#define ONE(name) FUNCTION real dln_##name##1(real x) { return lane(dln_##name(splat(x)), 0); }
-ONE(exp) ONE(log) ONE(log1p) ONE(expm1) ONE(tanh) ONE(erf) ONE(sin) ONE(cos) ONE(probit) ONE(sign)
-#undef ONE
+FUNCTION real dln_exp1(real x) { return lane(dln_exp(splat(x)), 0); }
+FUNCTION real dln_log1(real x) { return lane(dln_log(splat(x)), 0); }
+FUNCTION real dln_log1p1(real x) { return lane(dln_log1p(splat(x)), 0); }
+FUNCTION real dln_expm11(real x) { return lane(dln_expm1(splat(x)), 0); }
+FUNCTION real dln_tanh1(real x) { return lane(dln_tanh(splat(x)), 0); }
+FUNCTION real dln_erf1(real x) { return lane(dln_erf(splat(x)), 0); }
+FUNCTION real dln_sin1(real x) { return lane(dln_sin(splat(x)), 0); }
+FUNCTION real dln_cos1(real x) { return lane(dln_cos(splat(x)), 0); }
+FUNCTION real dln_probit1(real x) { return lane(dln_probit(splat(x)), 0); }
+FUNCTION real dln_sign1(real x) { return lane(dln_sign(splat(x)), 0); }
 FUNCTION real dln_pow1(real x, real y) { return (real)wide_pow((double)x, (double)y); }
 INLINE real dln_floor1(real x)       { return lane(floors(splat(x)), 0); }
 INLINE real dln_abs1(real x)         { return lane(magnitude(splat(x)), 0); }
