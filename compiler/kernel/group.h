@@ -57,6 +57,7 @@ typedef struct PlanOf {
     struct NameTable *names;
     LIST(int) storage_of;        /* tensor id -> index in plan.storage, or -1 */
     LIST(Tensor *) instead;      /* tensor id -> the state in whose place it is computed, or NULL */
+    struct Shapes *shapes;       /* loop/share.c */
 } PlanOf;
 
 /* The equations that are to be grouped: the program's, rewritten for the schedules. */

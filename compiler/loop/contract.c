@@ -186,7 +186,8 @@ static void sums_in_memory(Scope *s, const CExpr *row, const CExpr *col, bool le
     if (s->kernel->tile.row) scope_bind(s, s->kernel->tile.row, row);
 }
 
-static Function *tile_function(Scope *s, Functions *to, const char *name)
+/* What it needs of the run; as its last parameters if it is shared. */
+static Declarations tile_function(Scope *s, Functions *to, const char *name)
 {
     const Kernel *k = s->kernel;
     static const char *const own[] = { "rows", "width", "r", "c", "sum", "from", "to" };
@@ -194,8 +195,7 @@ static Function *tile_function(Scope *s, Functions *to, const char *name)
     name_indices(s);
     const char *row = k->tile.row ? scope_bound(s, k->tile.row)->name : scope_name(s, "first_row");
     const CExpr *row_at = cexpr_name(C_INT, row), *col = scope_bound(s, k->tile.col);
-    Function *f = function_new(to, format("INLINE void %s_tile(const int rows, const int width, int %s, int %s, const struct run *run%s%s)",
-                                          name, row, col->name, outer_parameters(s, true), k->tile.block ? ", int from, int to" : ""));
+    Function *f = function_new(to, NULL);
     if (!k->tile.row) stmt_call(&f->body, format("(void)%s", row));
     stmt_let(&f->body, "vec", "sum[ROWS][2]", NULL);
     stmt_call(&f->body, "clear_tile(sum)");
@@ -209,22 +209,26 @@ static Function *tile_function(Scope *s, Functions *to, const char *name)
         end = &more->other;
     }
     epilogue(s, row_at, col, &stmt_macro(end, "EACH_TILE(r, c)")->body);
-    scope_declare(s, &f->body);
-    return f;
+    Declarations d = scope_declarations(s);
+    if (!s->serves_many) declare(&d, &f->body);
+    f->head = format("INLINE void %s_tile(const int rows, const int width, int %s, int %s, const struct run *run%s%s%s)", name, row,
+                     col->name, outer_parameters(s, true), k->tile.block ? ", int from, int to" : "", s->serves_many ? declared_parameters(&d) : "");
+    return d;
 }
 
 /* One call of the tile for each strip of rows: heights are numbers of the C text, so a tile is compiled for each. */
-static const char *tile_call(const Scope *s, const char *name, const char *width, const char *strip)
+static const char *tile_call(const Scope *s, const char *name, const char *width, const char *strip, const char *pointers)
 {
     const Kernel *k = s->kernel;
     const char *col = scope_bound(s, k->tile.col)->name, *outer = outer_parameters(s, false);
     if (k->tile.block) outer = format("%s, from, min_int(from + %d, run->n)", outer, k->tile.block);
+    outer = format("%s%s", outer, pointers);
     if (!k->tile.row) return format("%s_tile(1, %s, 0, %s, run%s)", name, width, col, outer);
     if (k->tile.row->batch) return format("RUN_STRIP(%s_tile, run->n, %s, %s, %s, run%s)", name, strip, width, col, outer);
     return format("STRIP(%s_tile, %d, %s, %s, %s, run%s)", name, k->tile.row->extent, strip, width, col, outer);
 }
 
-static void call_loops(Scope *s, Body *to, const char *name)
+static void call_loops(Scope *s, Body *to, const char *name, const char *pointers)
 {
     const Kernel *k = s->kernel;
     const Equation *e = k->equations.at[0];
@@ -258,18 +262,19 @@ static void call_loops(Scope *s, Body *to, const char *name)
         loops++;
     }
     first->pragma = loops == 1 ? "OMP_FOR" : format("OMP_FOR_%d", loops > 6 ? 6 : loops);
-    if (n % 32 == 0) stmt_call(inner, tile_call(s, name, "WIDE", strip));
+    if (n % 32 == 0) stmt_call(inner, tile_call(s, name, "WIDE", strip, pointers));
     else {
         Stmt *whole = stmt_if(inner, cexpr_infix(C_BOOL, "<=", cexpr_add(cexpr_name(C_INT, columns->name), cexpr_name(C_INT, "WIDE")), cexpr_int(n)));
-        stmt_call(&whole->body, tile_call(s, name, "WIDE", strip));
-        stmt_call(&whole->other, tile_call(s, name, format("%d %% WIDE", n), strip));
+        stmt_call(&whole->body, tile_call(s, name, "WIDE", strip, pointers));
+        stmt_call(&whole->other, tile_call(s, name, format("%d %% WIDE", n), strip, pointers));
     }
 }
 
-void tile_kernel(const Scope *begin, Functions *to, const char *name, const char *head)
+Declarations tile_kernel(const Scope *begin, Functions *to, const char *name)
 {
     Scope tile = *begin, calls = *begin;
     begin->use->contract = true;
-    tile_function(&tile, to, name);
-    call_loops(&calls, &function_new(to, head)->body, name);
+    Declarations d = tile_function(&tile, to, name);
+    call_loops(&calls, &function_new(to, NULL)->body, name, begin->serves_many ? declared_names(&d) : "");
+    return d;
 }

@@ -30,7 +30,7 @@ static const char *comment_line(const char *text)
     return text_string(&t);
 }
 
-static void describe(Function *f, const Kernel *k)
+void kernel_describe(Function *f, const Kernel *k)
 {
     for (int i = 0; i < k->equations.count; i++) {
         const Equation *e = k->equations.at[i];
@@ -41,35 +41,35 @@ static void describe(Function *f, const Kernel *k)
 }
 
 /* The step of a scan is the function's argument, under the name that the first equation gives it. */
-static const char *step_name(const Kernel *k) { return k->loop ? index_spelling(k->equations.at[0]->step) : NULL; }
+const char *kernel_step(const Kernel *k) { return k->loop ? index_spelling(k->equations.at[0]->step) : NULL; }
 
-static const char *function_head(const ProgramPlan *program, const Kernel *k)
+const char *kernel_function_name(const ProgramPlan *program, const Kernel *k)
 {
-    const char *step = step_name(k);
-    return format("static void %s_%s(const struct run *run%s)", program->program->name, k->name, step ? format(", int %s", step) : "");
+    return format("%s_%s", program->program->name, k->name);
 }
 
-Functions kernel_functions(const Plan *p, const ProgramPlan *program, const Kernel *k, CoreUse *use)
+Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k, const char *name, bool shared, CoreUse *use)
 {
-    Functions all = {0};
-    Scope s = { .plan = p, .program = program, .kernel = k, .use = use, .wide = program->program->wide };
-    const char *head = function_head(program, k);
+    Lowered all = {0};
+    Scope s = { .plan = p, .program = program, .kernel = k, .use = use, .wide = program->program->wide, .serves_many = shared };
+    const char *step = kernel_step(k);
     PUSH(s.names, "run");
-    if (k->loop) {
-        const CExpr *t = cexpr_name(C_INT, step_name(k));
-        PUSH(s.names, t->name);
-        for (int i = 0; i < k->equations.count; i++) scope_bind(&s, k->equations.at[i]->step, t);
+    if (step) {
+        PUSH(s.names, step);
+        for (int i = 0; i < k->equations.count; i++) scope_bind(&s, k->equations.at[i]->step, cexpr_name(C_INT, step));
     }
     use->vectors = use->math = true;             /* the scalar functions are lane 0 of the vector ones */
-    if (k->schedule == SCHEDULE_TILE)
-        tile_kernel(&s, &all, format("%s_%s", program->program->name, k->name), head);
+    if (k->schedule == SCHEDULE_TILE) all.declarations = tile_kernel(&s, &all.functions, name);
     else {
-        Function *f = function_new(&all, head);
+        Function *f = function_new(&all.functions, NULL);
         if (k->schedule == SCHEDULE_SCALAR) scalar_kernel(&s, &f->body);
         else rows_kernel(&s, &f->body);
-        scope_declare(&s, &f->body);
+        all.declarations = scope_declarations(&s);
+        if (!shared) declare(&all.declarations, &f->body);
     }
-    describe(all.list.at[0], k);
+    Function *last = all.functions.list.at[all.functions.list.count - 1];
+    last->head = format("%s %s(const struct run *run%s%s)", shared ? "NOINLINE void" : "static void", name,
+                        step ? format(", int %s", step) : "", shared ? declared_parameters(&all.declarations) : "");
     return all;
 }
 
@@ -108,18 +108,12 @@ void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *
         for (int j = 0; j < program->kernels.at[i]->equations.count; j++)
             visit_equation(program->kernels.at[i]->equations.at[j], find_tables, &tables);
     for (int i = 0; i < tables.list.count; i++) table_print(p, tables.list.at[i], to);
-    for (int i = 0; i < program->kernels.count; i++) {
-        Functions f = kernel_functions(p, program, program->kernels.at[i], use);
-        for (int j = 0; j < f.list.count; j++) {
-            text_add(to, "\n");
-            function_print(f.list.at[j], to);
-        }
-    }
+    for (int i = 0; i < program->kernels.count; i++) kernel_print(p, program, program->kernels.at[i], to, use);
 }
 
 static void call_add(const ProgramPlan *program, const Kernel *k, int indent, Text *to)
 {
-    const char *step = step_name(k);
+    const char *step = kernel_step(k);
     text_addf(to, "%*s%s_%s(run%s);\n", indent, "", program->program->name, k->name, step ? format(", %s", step) : "");
 }
 
@@ -131,7 +125,7 @@ static void loop_calls(const ProgramPlan *program, const Loop *loop, Text *to)
         const Kernel *k = program->kernels.at[i];
         if (k->loop != loop) continue;
         if (k->inner > last) last = k->inner;
-        if (!step) step = step_name(k);
+        if (!step) step = kernel_step(k);
     }
     if (loop->step > 0) text_addf(to, "        for (int %s = 0; %s < %d; %s++) {\n", step, step, loop->extent, step);
     else text_addf(to, "        for (int %s = %d; %s >= 0; %s--) {\n", step, loop->extent - 1, step, step);

@@ -14,9 +14,17 @@ void rows_kernel(Scope *s, Body *to);
 
 typedef struct Functions { LIST(Function *) list; } Functions;
 /* contract.c: two functions, the tile and the loops round it */
-void tile_kernel(const Scope *begin, Functions *to, const char *name, const char *head);
+Declarations tile_kernel(const Scope *begin, Functions *to, const char *name);
 
 /* lower.c */
 Function *function_new(Functions *to, const char *head);
-Functions kernel_functions(const Plan *p, const ProgramPlan *program, const Kernel *k, CoreUse *use);
+/* The functions of a kernel; shared: with what they need of the run as parameters, under the name `name`. */
+typedef struct Lowered { Functions functions; Declarations declarations; } Lowered;
+Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k, const char *name, bool shared, CoreUse *use);
+const char *kernel_function_name(const ProgramPlan *program, const Kernel *k);
+const char *kernel_step(const Kernel *k);        /* the name of its argument in a scan, or NULL */
+void kernel_describe(Function *f, const Kernel *k);
+
+/* share.c: one C function for kernels that differ in nothing but their tensors */
+void kernel_print(const Plan *p, const ProgramPlan *program, const Kernel *k, Text *to, CoreUse *use);
 #endif

@@ -76,9 +76,13 @@ CType element_type_of(const Scope *s, const Tensor *t)
     return at->element == 8 && !s->plan->options->wide_real ? C_WIDE : C_REAL;
 }
 
-static const char *memory_type(CType type)
+/* Memory that tensors of several types share is read and written through types that may alias: see vec.h. */
+static const char *pointed_type(Scope *s, const Tensor *t)
 {
-    return type == C_BOOL ? "uint8_t" : type == C_INT ? "int32_t" : type == C_WIDE ? "double" : "real";
+    CType type = element_type_of(s, t);
+    bool own = plan_storage(s->plan, t)->place == PLACE_CALLER;
+    return type == C_BOOL ? "uint8_t" : type == C_INT ? (own ? "int32_t" : "loose_int")
+         : type == C_WIDE ? (own ? "double" : "loose_double") : "real";
 }
 
 static const char *pointer_value(Scope *s, const Tensor *t)
@@ -89,24 +93,51 @@ static const char *pointer_value(Scope *s, const Tensor *t)
     int64_t reals = at->offset / (s->plan->options->wide_real ? 8 : 4);
     if (type == C_REAL) return reals ? format("run->memory + %lld", (long long)reals) : "run->memory";
     const char *place = reals ? format("(run->memory + %lld)", (long long)reals) : "run->memory";
-    return format("(%s *)%s", memory_type(type), place);
+    return format("(%s *)%s", pointed_type(s, t), place);
 }
 
-void scope_declare(Scope *s, Body *body)
+Declarations scope_declarations(Scope *s)
 {
-    Body rest = *body;
-    *body = (Body){0};
+    Declarations d = {0};
     for (int i = 0; i < s->pointers.count; i++) {
         const Pointer *p = &s->pointers.at[i];
         PlaceKind place = plan_storage(s->plan, p->home)->place;
         if (place == PLACE_TEXT || place == PLACE_LOCAL) continue;
-        const char *type = format("%s%s *const", p->written ? "" : "const ", memory_type(element_type_of(s, p->home)));
-        stmt_let(body, type, c_name(s->plan, p->home), cexpr_name(C_INT, pointer_value(s, p->home)));
+        PUSH(d.list, ((Declaration){ format("%s%s *const", p->written ? "" : "const ", pointed_type(s, p->home)),
+                                     c_name(s->plan, p->home), pointer_value(s, p->home) }));
     }
     for (int i = 0; i < s->sites.count; i++)
-        stmt_let(body, "const uint32_t", format("key%d", s->sites.at[i]),
-                 cexpr_name(C_WORD, format("dln_key(run->seed, run->iteration, %d)", s->sites.at[i])));
+        PUSH(d.list, ((Declaration){ "const uint32_t", format("key%d", s->sites.at[i]),
+                                     format("dln_key(run->seed, run->iteration, %d)", s->sites.at[i]) }));
+    return d;
+}
+
+static const char *declared(const Declaration *d)
+{
+    return format("%s%s%s", d->type, d->type[strlen(d->type) - 1] == '*' ? "" : " ", d->name);
+}
+
+void declare(const Declarations *d, Body *body)
+{
+    Body rest = *body;
+    *body = (Body){0};
+    for (int i = 0; i < d->list.count; i++)
+        stmt_let(body, d->list.at[i].type, d->list.at[i].name, cexpr_name(C_INT, d->list.at[i].value));
     for (int i = 0; i < rest.list.count; i++) PUSH(body->list, rest.list.at[i]);
+}
+
+const char *declared_parameters(const Declarations *d)
+{
+    Text t = {0};
+    for (int i = 0; i < d->list.count; i++) text_addf(&t, ", %s", declared(&d->list.at[i]));
+    return text_string(&t);
+}
+
+const char *declared_names(const Declarations *d)
+{
+    Text t = {0};
+    for (int i = 0; i < d->list.count; i++) text_addf(&t, ", %s", d->list.at[i].name);
+    return text_string(&t);
 }
 
 /* ---- places ---- */

@@ -17,6 +17,7 @@ typedef struct Scope {
     const Kernel *kernel;
     CoreUse *use;
     bool wide;                   /* floats are computed in double */
+    bool serves_many;            /* the function serves several kernels */
     Body *body;                  /* where declarations go */
     LIST(Bound) bound;           /* what an index is here; of the lane index: of lane 0 */
     LIST(Held) held;             /* tensors whose element at the equation's place is at hand */
@@ -65,6 +66,12 @@ const CExpr *scope_stored(Scope *s, const Tensor *t, const CExpr *value);       
 /* Whether all of e can be computed for the lanes of i at once: loads at a constant stride, no clamps along i. */
 bool node_has_lanes(const Scope *s, const Node *e, const Index *i);
 
-/* The declarations of the function's pointers and keys, put before what its body has. */
-void scope_declare(Scope *s, Body *body);
+/* What the function needs of its run: pointers into memory, keys of random numbers. As declarations before what its body
+ * has, or, when one function serves several kernels, as its parameters. */
+typedef struct Declaration { const char *type, *name, *value; } Declaration;
+typedef struct Declarations { LIST(Declaration) list; } Declarations;
+Declarations scope_declarations(Scope *s);
+void declare(const Declarations *d, Body *body);
+const char *declared_parameters(const Declarations *d);          /* ", const real *const x, .." */
+const char *declared_names(const Declarations *d);               /* ", x, .." */
 #endif

@@ -4,6 +4,12 @@
 #ifndef DLN_TILE_H
 #define DLN_TILE_H
 
+#if defined __GNUC__
+#define NOINLINE static __attribute__((noinline))
+#else
+#define NOINLINE static
+#endif
+
 /* ---- numbers ---- */
 INLINE real max1(real b, real a)              { return a > b ? a : b; }
 INLINE real min1(real b, real a)              { return a < b ? a : b; }

@@ -259,14 +259,26 @@ static bool write_input(const Oracle *o, const Plan *plan, const OracleOptions *
 }
 
 /* ---- comparing ---- */
-static void compare(Oracle *o, int k, const Plan *plan, const OracleOptions *options, const char *what, const Tensor *t,
-                    const unsigned char *got, const double *want, int n)
+/* A tenth of the largest value of the program: what cancels to nothing is off by the rounding of what it is made of. */
+static double scale_of(const Program *p, Values *values, int n)
 {
-    double largest = 0, bound = plan->options->wide_real ? 1e-9 : 2e-4;
+    double largest = 0;
+    for (int i = 0; i < p->outputs.count; i++) {
+        const double *v = values_of(values, p->outputs.at[i].value);
+        for (int64_t k = 0; k < size_at(p->outputs.at[i].value, n); k++)
+            if (isfinite(v[k])) largest = fmax(largest, fabs(v[k]));
+    }
+    return largest / 10;
+}
+
+static void compare(Oracle *o, int k, const Plan *plan, const OracleOptions *options, const char *what, const Tensor *t,
+                    const unsigned char *got, const double *want, int n, double scale)
+{
+    double largest = scale, bound = plan->options->wide_real ? 1e-9 : 2e-4;
     for (int64_t i = 0; i < size_at(t, n); i++)
         if (isfinite(want[i])) largest = fmax(largest, fabs(want[i]));
     for (int64_t i = 0; i < size_at(t, n); i++) {
-        double x = element_get(got, plan_storage(plan, t), i), allowed = bound * fmax(plan->options->wide_real ? 0.1 : 1, largest);
+        double x = element_get(got, plan_storage(plan, t), i), allowed = bound * fmax(0.1, largest);
         double off = x == want[i] || (isnan(x) && isnan(want[i])) ? 0 : fabs(x - want[i]) / allowed;
         o->compared++;
         if (off > o->worst || isnan(off)) o->worst = off;
@@ -295,16 +307,17 @@ static bool read_output(Oracle *o, const Plan *plan, const OracleOptions *option
             fine = fread(array[i], 1, (size_t)bytes, f) == (size_t)bytes;
             for (int64_t b = 0; b < bytes; b++) o->bits = (o->bits ^ array[i][b]) * 1099511628211u;
         }
+        double scale = scale_of(p, values[k], n);
         for (int i = 0; i < p->outputs.count && fine; i++) {
             Tensor *t = p->outputs.at[i].value;
             const unsigned char *got = plan_storage(plan, t)->place == PLACE_MEMORY ? memory + plan_storage(plan, t)->offset : NULL;
             for (int j = 0; j < c.list.count; j++)
                 if (c.list.at[j] == t) got = array[j];
-            if (got) compare(o, k, plan, options, "output", t, got, values_of(values[k], t), n);
+            if (got) compare(o, k, plan, options, "output", t, got, values_of(values[k], t), n, scale);
         }
         for (int i = 0; i < p->updates.count && fine; i++) {
             Tensor *t = p->updates.at[i].state;
-            compare(o, k, plan, options, "state", t, memory + plan_storage(plan, t)->offset, values_of(values[k], t), n);
+            compare(o, k, plan, options, "state", t, memory + plan_storage(plan, t)->offset, values_of(values[k], t), n, scale);
         }
         for (int64_t b = 0; b < plan->kept_bytes && fine; b++) o->bits = (o->bits ^ memory[b]) * 1099511628211u;
     }
