@@ -76,13 +76,10 @@ CType element_type_of(const Scope *s, const Tensor *t)
     return at->element == 8 && !s->plan->options->wide_real ? C_WIDE : C_REAL;
 }
 
-/* Memory that tensors of several types share is read and written through types that may alias: see vec.h. */
-static const char *pointed_type(Scope *s, const Tensor *t)
+/* Tensors of several types share memory, so it is accessed through types that may alias: see vec.h. */
+static const char *memory_type(CType type)
 {
-    CType type = element_type_of(s, t);
-    bool own = plan_storage(s->plan, t)->place == PLACE_CALLER;
-    return type == C_BOOL ? "uint8_t" : type == C_INT ? (own ? "int32_t" : "loose_int")
-         : type == C_WIDE ? (own ? "double" : "loose_double") : "real";
+    return type == C_BOOL ? "uint8_t" : type == C_INT ? "loose_int" : type == C_WIDE ? "loose_double" : "real";
 }
 
 static const char *pointer_value(Scope *s, const Tensor *t)
@@ -93,7 +90,7 @@ static const char *pointer_value(Scope *s, const Tensor *t)
     int64_t reals = at->offset / (s->plan->options->wide_real ? 8 : 4);
     if (type == C_REAL) return reals ? format("run->memory + %lld", (long long)reals) : "run->memory";
     const char *place = reals ? format("(run->memory + %lld)", (long long)reals) : "run->memory";
-    return format("(%s *)%s", pointed_type(s, t), place);
+    return format("(%s *)%s", memory_type(type), place);
 }
 
 Declarations scope_declarations(Scope *s)
@@ -103,7 +100,7 @@ Declarations scope_declarations(Scope *s)
         const Pointer *p = &s->pointers.at[i];
         PlaceKind place = plan_storage(s->plan, p->home)->place;
         if (place == PLACE_TEXT || place == PLACE_LOCAL) continue;
-        PUSH(d.list, ((Declaration){ format("%s%s *const", p->written ? "" : "const ", pointed_type(s, p->home)),
+        PUSH(d.list, ((Declaration){ format("%s%s *const", p->written ? "" : "const ", memory_type(element_type_of(s, p->home))),
                                      c_name(s->plan, p->home), pointer_value(s, p->home) }));
     }
     for (int i = 0; i < s->sites.count; i++)

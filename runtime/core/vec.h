@@ -49,6 +49,17 @@ enum { WIDE = 2 * LANES, PARTS = 16 / LANES };
 #pragma GCC optimize ("fp-contract=off", "no-delete-null-pointer-checks")
 #endif
 
+/* Tensors of all types share the caller's memory, one after the other in the same place. C lets a compiler move accesses
+ * of different types past each other (and clang does not know that a store may change the type of a place), so all but
+ * real and bytes, which are characters, are accessed there through types that may alias any. */
+#if defined __GNUC__
+typedef int32_t loose_int    __attribute__((may_alias));
+typedef double  loose_double __attribute__((may_alias));
+#else
+typedef int32_t loose_int;
+typedef double  loose_double;
+#endif
+
 #if DLN_VECTORS
 #define INLINE static inline __attribute__((always_inline, unused))
 #define ALIGNED __attribute__((aligned(64)))
@@ -176,8 +187,8 @@ INLINE real opaque(real x) {
 /* ---- loads and stores: at any address a real may have ---- */
 INLINE vec  load(const real *p)                { return *(const loose_vec *)p; }
 INLINE void store(real *p, vec v)              { *(loose_vec *)p = v; }
-INLINE ints load_ints(const int32_t *p)        { return *(const loose_ints *)p; }
-INLINE void store_ints(int32_t *p, ints v)     { *(loose_ints *)p = v; }
+INLINE ints load_ints(const loose_int *p)      { return *(const loose_ints *)p; }
+INLINE void store_ints(loose_int *p, ints v)   { *(loose_ints *)p = v; }
 INLINE bools load_bytes(const uint8_t *p)      { return *(const loose_bools *)p; }
 INLINE void store_bytes(uint8_t *p, bools v)   { *(loose_bools *)p = v; }
 
@@ -192,12 +203,12 @@ INLINE void store_part(real *p, vec v, int k) {
     if (k >= LANES) { store(p, v); return; }
     for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l];
 }
-INLINE ints load_ints_part(const int32_t *p, int k) {
+INLINE ints load_ints_part(const loose_int *p, int k) {
     ints v = {0};
     for (int l = 0; l < LANES; l++) if (l < k) v[l] = p[l];
     return v;
 }
-INLINE void store_ints_part(int32_t *p, ints v, int k) { for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l]; }
+INLINE void store_ints_part(loose_int *p, ints v, int k) { for (int l = 0; l < LANES; l++) if (l < k) p[l] = v[l]; }
 INLINE bools load_bytes_part(const uint8_t *p, int k) {
     bools v = {0};
     for (int l = 0; l < LANES; l++) if (l < k) v[l] = p[l];
@@ -275,14 +286,14 @@ INLINE int  any(mask m)                        { real_int a = 0; EACH(l, LANES) 
 #else  /* ---- the same names for one lane, in ISO C ---- */
 INLINE vec  load(const real *p)                { return *p; }
 INLINE void store(real *p, vec v)              { *p = v; }
-INLINE ints load_ints(const int32_t *p)        { return *p; }
-INLINE void store_ints(int32_t *p, ints v)     { *p = v; }
+INLINE ints load_ints(const loose_int *p)      { return *p; }
+INLINE void store_ints(loose_int *p, ints v)   { *p = v; }
 INLINE bools load_bytes(const uint8_t *p)      { return *p; }
 INLINE void store_bytes(uint8_t *p, bools v)   { *p = v; }
 INLINE vec  load_part(const real *p, int k)                    { return k > 0 ? *p : R(0); }
 INLINE void store_part(real *p, vec v, int k)                  { if (k > 0) *p = v; }
-INLINE ints load_ints_part(const int32_t *p, int k)            { return k > 0 ? *p : 0; }
-INLINE void store_ints_part(int32_t *p, ints v, int k)         { if (k > 0) *p = v; }
+INLINE ints load_ints_part(const loose_int *p, int k)          { return k > 0 ? *p : 0; }
+INLINE void store_ints_part(loose_int *p, ints v, int k)       { if (k > 0) *p = v; }
 INLINE bools load_bytes_part(const uint8_t *p, int k)          { return k > 0 ? *p : (bools)0; }
 INLINE void store_bytes_part(uint8_t *p, bools v, int k)       { if (k > 0) *p = v; }
 INLINE vec  load_apart(const real *p, ptrdiff_t step)          { (void)step; return *p; }
