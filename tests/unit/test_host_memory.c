@@ -76,9 +76,8 @@ static int run_without(const dln_model *m, char *words[], long n, bool good)
     return status;
 }
 
-static void try_all(char *words[])
+static void try_all(const dln_model *m, char *words[])
 {
-    const dln_model *m = small_model();
     int fine = run_without(m, words, 1L << 60, false);
     cr_assert(WIFEXITED(fine) && WEXITSTATUS(fine) == 97);
     for (int good = 0; good < 2; good++)
@@ -99,8 +98,32 @@ Test(memory, every_allocation_may_fail)
     char *training[] = { "model", "train", "--epochs", "1", "--log", "l.csv", NULL };
     char *evaluation[] = { "model", "eval", NULL }, *prediction[] = { "model", "predict", "t.csv", NULL };
     file_make("t.csv", "1,2,a\n3,4,b\n5,6,a\n1,1,b\n", 24);
-    try_all(training);
-    try_all(evaluation);
-    try_all(prediction);
+    try_all(small_model(), training);
+    try_all(small_model(), evaluation);
+    try_all(small_model(), prediction);
+}
+
+/* With weights = safetensors("w", layout = torch), and written in that layout. */
+Test(memory, every_allocation_for_weights_of_layers_may_fail)
+{
+    static const dln_foreign foreign[] = { { W, "dense.weight", 2, { 2, 2 }, NULL }, { B, "dense.bias", 1, { 2 }, NULL } };
+    static const dln_value items[] = { { .kind = DLN_STRING, .text = "w" },
+                                       { .kind = DLN_WORD, .key = "layout", .text = "torch" } };
+    static const dln_value source = { .kind = DLN_CALL, .key = "dense", .text = "safetensors", .count = 2, .items = items };
+    static const char header[] = "{\"weight\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]},"
+                                 "\"bias\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[16,20]}}";
+    char *training[] = { "model", "train", "--epochs", "0", NULL };
+    char *writing[] = { "model", "export", "--layout", "torch", "--output", "t", NULL };
+    unsigned char file[8 + sizeof header - 1 + 20] = { sizeof header - 1 };
+    dln_model *m = small_model();
+    m->sources = 1;
+    m->source_of = &source;
+    m->foreigns = 2;
+    m->foreign = foreign;
+    memcpy(file + 8, header, sizeof header - 1);
+    file_make("w", file, sizeof file);
+    file_make("t.csv", "1,2,a\n3,4,b\n5,6,a\n1,1,b\n", 24);
+    try_all(m, training);
+    try_all(m, writing);
 }
 #endif
