@@ -49,6 +49,13 @@ INLINE mask truth(int yes)                    { return yes != 0; }
 /* ---- tiles: rows x width results, each loop unrolled so that the sums are registers ---- */
 #define EACH_TILE(r, c) EACH(r, ROWS) if (r < rows) EACH(c, 2) if (c * LANES < width)
 INLINE void clear_tile(vec sum[ROWS][2])      { EACH(r, ROWS) EACH(c, 2) sum[r][c] = splat(R(0)); }
+/* v in a register: else gcc loads it again for each of the products that it is in */
+INLINE vec kept(vec v) {
+#if DLN_VECTORS && defined __AVX__ && !defined __clang__
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+}
 /* x in all lanes, from memory by one instruction: else gcc may load a whole vector to broadcast one of its lanes */
 INLINE vec spread(real x) {
     vec v = splat(x);
@@ -63,7 +70,7 @@ INLINE vec spread(real x) {
 INLINE void contract(const int rows, const int width, int length, const real *a, const int a_row, const int a_k,
                      const real *b, const int b_k, vec sum[ROWS][2]) {
     for (int k = 0; k < length; k++) {
-        const vec b0 = load(b + k * b_k), b1 = width > LANES ? load(b + k * b_k + LANES) : b0;
+        const vec b0 = kept(load(b + k * b_k)), b1 = width > LANES ? kept(load(b + k * b_k + LANES)) : b0;
         EACH(r, ROWS) if (r < rows) {
             const vec x = width > LANES ? spread(a[r * a_row + k * a_k]) : splat(a[r * a_row + k * a_k]);
             sum[r][0] = fused(x, b0, sum[r][0]);
