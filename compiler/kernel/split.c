@@ -3,7 +3,7 @@
  * threads share out, and the sum of those, in order. So the bits do not depend on the number of threads. */
 #include "kernel/group.h"
 
-enum { LONG = 1 << 14, SMALL = 1 << 13 };
+enum { LONG = 1 << 14, SMALL = 1 << 13, TILES = 1 << 8 };      /* TILES: results of a product enough for threads */
 
 static const Index *split_index(const Equation *e)
 {
@@ -23,6 +23,7 @@ static bool is_to_be_split(const Equation *e)
     int64_t left = tensor_size(e->out);
     for (int a = 0; a < e->out->rank; a++)
         if (!sum_plain(e->left[a])) return false;
+    if (e->value->op == OP_MUL && left >= TILES) return false;   /* likely a contraction, which goes block by block */
     return left <= SMALL && equation_work(e) / left > 256 && equation_work(e) >= LONG;
 }
 

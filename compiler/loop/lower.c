@@ -11,6 +11,18 @@ Function *function_new(Functions *to, const char *head)
     return f;
 }
 
+void function_may_ignore_run(Function *f)
+{
+    Text t = {0};
+    body_print(&f->body, 0, &t);
+    for (const char *at = text_string(&t); (at = strstr(at, "run")); at += 3)
+        if ((at == text_string(&t) || strchr(" (,", at[-1])) && strchr("-,)", at[3])) return;
+    Body rest = f->body;
+    f->body = (Body){0};
+    stmt_call(&f->body, "(void)run");
+    for (int i = 0; i < rest.list.count; i++) PUSH(f->body.list, rest.list.at[i]);
+}
+
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -67,6 +79,7 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
         all.declarations = scope_declarations(&s);
         if (!shared) declare(&all.declarations, &f->body);
     }
+    for (int i = 0; i < all.functions.list.count; i++) function_may_ignore_run(all.functions.list.at[i]);
     Function *last = all.functions.list.at[all.functions.list.count - 1];
     last->head = format("%s %s(const struct run *run%s%s)", shared ? "NOINLINE void" : "static void", name,
                         step ? format(", int %s", step) : "", shared ? declared_parameters(&all.declarations) : "");

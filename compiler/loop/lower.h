@@ -18,6 +18,8 @@ Declarations tile_kernel(const Scope *begin, Functions *to, const char *name);
 
 /* lower.c */
 Function *function_new(Functions *to, const char *head);
+/* In a function that does not need its argument `run`: says so to the compiler. */
+void function_may_ignore_run(Function *f);
 /* The functions of a kernel; shared: with what they need of the run as parameters, under the name `name`. */
 typedef struct Lowered { Functions functions; Declarations declarations; } Lowered;
 Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k, const char *name, bool shared, CoreUse *use);
