@@ -67,8 +67,8 @@ static const char *places_text(const Foreign *f)
 static bool foreign_add(Foreign *f, const Tensor *t)
 {
     if (f->first && f->rank != t->foreign_rank) {
-        error_at(t->at, "as \"%s\": %s is a part of a tensor of %d axes, %s of one of %d", t->foreign, t->name,
-                 t->foreign_rank, f->first->name, f->rank);
+        error_at(t->at, "as \"%s\": number of axes of the PyTorch tensor: %d for %s, %d for %s", t->foreign,
+                 t->foreign_rank, t->name, f->rank, f->first->name);
         note_at(f->first->at, "%s is here", f->first->name);
         return false;
     }
