@@ -122,9 +122,10 @@ static void remove_made(void)
 int run_model(const Options *given, int (*compile)(const Options *o))
 {
     const char *base = getenv("TMPDIR");
-    char *folder = (char *)(uintptr_t)format("%s/dlnc-XXXXXX", base && *base ? base : "/tmp");
+    if (!base || !*base) base = "/tmp";
+    char *folder = (char *)(uintptr_t)format("%s/dlnc-XXXXXX", base);
     if (!mkdtemp(folder)) {
-        error_plain("cannot make a folder %s: %s", folder, strerror(errno));
+        error_plain("cannot make a folder in %s: %s", base, strerror(errno));
         return EXIT_IO;
     }
     const char *source = made.source = format("%s/model.c", folder);

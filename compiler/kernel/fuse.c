@@ -253,6 +253,8 @@ static void choose_schedule(Graph *g, Kernel *k, const Tiles *tiles)
             k->schedule = SCHEDULE_TILE;
             k->tile = tiles->list.at[i].tile;
         }
+    if (g->plan->plan.options->blas == BLAS_ALWAYS && !g->program->program->wide && find_product(e, &k->product))
+        k->schedule = SCHEDULE_PRODUCT;
     if (is_small(e) && k->schedule != SCHEDULE_TILE) k->schedule = SCHEDULE_SERIAL;
     if (equation_is_scatter(e)) k->schedule = SCHEDULE_SCALAR;
     if (k->schedule != SCHEDULE_ROWS) k->outer = 0;
@@ -292,7 +294,7 @@ void fuse_program(PlanOf *plan, ProgramPlan *program)
     for (int i = 0; i < p->equations.count; i++) PUSH(all.list, p->equations.at[i]);
     if (fuse && !p->wide) {
         split_sums(&all);
-        find_tiles(&all, &tiles);
+        find_tiles(&all, plan->plan.options->blas == BLAS_ALWAYS, &tiles);
     }
     for (int i = 0; i < all.list.count; i++) kernel_new(program, all.list.at[i]);
     graph_build(&g);

@@ -11,7 +11,8 @@ typedef enum {
     SCHEDULE_SCALAR,             /* plain loops, one equation after another */
     SCHEDULE_TILE,               /* a sum of products in tiles of ROWS x 2 vectors, and maps of its result */
     SCHEDULE_ROWS,               /* loops over the outer indices; inside, vectors along the last axis or the reduced one */
-    SCHEDULE_SERIAL              /* small: by one thread, in order */
+    SCHEDULE_SERIAL,             /* small: by one thread, in order */
+    SCHEDULE_PRODUCT             /* a product of two matrices, for cblas */
 } Schedule;
 
 /* How the loops of one equation run. Its indices in the order of its loops, the step of a scan left out; the first
@@ -35,12 +36,20 @@ typedef struct Tile {
     int block;                   /* > 0: so many samples (reduced[0]) at a time, the sums in memory in between */
 } Tile;
 
+/* out[row, col] = sum[sum] a * b; turned: stored [sum, row], [col, sum]. */
+typedef struct MatrixProduct {
+    const Index *row, *col, *sum;
+    const Node *a, *b;           /* READs */
+    bool a_turned, b_turned;
+} MatrixProduct;
+
 struct Kernel {
     const char *name;            /* of its C function, without the program's: dense_z */
     LIST(Equation *) equations;  /* in the program's order */
     LIST(Form) forms;            /* of each */
     Schedule schedule;
     Tile tile;                   /* TILE: of equations.at[0]; the others are maps at the same places */
+    MatrixProduct product;            /* PRODUCT */
     int outer;                   /* ROWS: so many indices are loops round all of it */
     bool add;                    /* the one equation adds to what is there: a total */
     Loop *loop;                  /* one step of this loop */
@@ -84,10 +93,13 @@ void split_sums(Equations *all);
 /* tile.c: finds contractions; puts copies in front where an operand has borders or lies the wrong way round. */
 typedef struct TileOf { const Equation *e; Tile tile; } TileOf;
 typedef struct Tiles { LIST(TileOf) list; } Tiles;
-void find_tiles(Equations *all, Tiles *tiles);
+void find_tiles(Equations *all, bool blas, Tiles *tiles);         /* blas: leaves large plain products alone */
 
 /* panel.c */
 void choose_panels(PlanOf *p);
+
+/* blas.c: whether e is a large plain product of two matrices */
+bool find_product(const Equation *e, MatrixProduct *p);
 
 /* names.c */
 bool name_is_taken(const char *name);

@@ -55,6 +55,11 @@ static void look_at_kernel(Panels *c, const Kernel *k)
         /* a row of a rows kernel is vectors from 0 on only along the last axis */
         if (k->schedule == SCHEDULE_SCALAR && equation_is_scatter(e)) *use_of(c, e->out) |= IS_REFUSED;
     }
+    if (k->schedule == SCHEDULE_PRODUCT) {
+        *use_of(c, k->product.a->tensor) |= IS_REFUSED;
+        *use_of(c, k->product.b->tensor) |= IS_REFUSED;
+        *use_of(c, k->equations.at[0]->out) |= IS_REFUSED;
+    }
     if (k->schedule != SCHEDULE_TILE) return;
     *use_of(c, k->tile.broadcast->tensor) |= IS_REFUSED;
     const Node *v = k->tile.vector;

@@ -295,13 +295,14 @@ static bool find_tile(Finder *f, const Equation *e, Tile *t)
     return false;
 }
 
-void find_tiles(Equations *all, Tiles *tiles)
+void find_tiles(Equations *all, bool blas, Tiles *tiles)
 {
     Equations out = {0};
     Finder f = { .out = &out, .all = all };
     for (int i = 0; i < all->list.count; i++) {
         TileOf t = { .e = all->list.at[i] };
-        if (find_tile(&f, t.e, &t.tile)) {
+        MatrixProduct product;
+        if (!(blas && find_product(t.e, &product)) && find_tile(&f, t.e, &t.tile)) {
             Equation *e = equation_copy(t.e);
             e->value = node_guard(t.tile.guard, node2(OP_MUL, t.tile.broadcast, t.tile.vector));
             e->test = NULL;

@@ -75,6 +75,7 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
     else {
         Function *f = function_new(&all.functions, NULL);
         if (k->schedule == SCHEDULE_SCALAR) scalar_kernel(&s, &f->body);
+        else if (k->schedule == SCHEDULE_PRODUCT) product_kernel(&s, &f->body);
         else rows_kernel(&s, &f->body);
         all.declarations = scope_declarations(&s);
         if (!shared) declare(&all.declarations, &f->body);

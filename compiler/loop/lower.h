@@ -9,6 +9,9 @@ void scalar_equation(Scope *s, const Equation *e, Body *to);
 /* The loops of the reduced indices and what they leave: a sum, the best value, its place. */
 const CExpr *scalar_reduction(Scope *s, const Equation *e, Body *to);
 
+/* product.c: SCHEDULE_PRODUCT */
+void product_kernel(Scope *s, Body *to);
+
 /* rows.c: SCHEDULE_ROWS and SCHEDULE_SERIAL */
 void rows_kernel(Scope *s, Body *to);
 
