@@ -80,7 +80,7 @@ static int start(Words *words)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int build(const char *folder, const char *source, const char *program)
+static int build(const Options *o, const char *folder, const char *source, const char *program)
 {
     const char *include = NULL, *library = NULL, *cc = getenv("CC"), *flags = getenv("CFLAGS");
     if (!find_library(&include, &library)) {
@@ -98,6 +98,7 @@ static int build(const char *folder, const char *source, const char *program)
     add_word(&w, program);
     add_word(&w, library);
     add_words(&w, "-lz -ljansson -lm");
+    if (o->emit_options.blas == BLAS_ALWAYS) add_word(&w, "-lopenblas");
     if (strstr(flags && *flags ? flags : default_flags, "-fopenmp") == NULL) add_word(&w, "-pthread");
     int status = start(&w);
     if (!status) return 0;
@@ -136,7 +137,7 @@ int run_model(const Options *given, int (*compile)(const Options *o))
     Options o = *given;
     o.output = source;
     int status = compile(&o);
-    if (!status) status = build(folder, source, made.program);
+    if (!status) status = build(&o, folder, source, made.program);
     if (!status) {
         Words w = {0};
         add_word(&w, made.program);
