@@ -93,6 +93,15 @@ static void real_print(const CExpr *e, Text *to)
     if (isfinite(e->number)) text_add(to, "f");
 }
 
+/* Whether `p + e` without brackets, from left to right, may leave the array of p on its way into it. */
+static bool takes_away(const CExpr *e)
+{
+    if (e->kind == X_NUMBER) return e->number < 0;
+    if (e->kind == X_PREFIX) return e->name[0] == '-';
+    if (e->kind != X_INFIX) return false;
+    return !strcmp(e->name, "-") || (strchr("+*", e->name[0]) && (takes_away(e->arg[0]) || takes_away(e->arg[1])));
+}
+
 void cexpr_print(const CExpr *e, Text *to)
 {
     int level = level_of(e);
@@ -111,7 +120,7 @@ void cexpr_print(const CExpr *e, Text *to)
         text_add(to, e->name);
         if (cexpr_is_number(e->arg[0], 0)) break;
         text_add(to, " + ");
-        cexpr_print(e->arg[0], to);
+        operand_print(e->arg[0], level, takes_away(e->arg[0]), to);
         break;
     case X_PREFIX:
         text_add(to, e->name);
