@@ -87,7 +87,8 @@ static int file_prepare(OutputFile *f, bool only_if_changed)
     int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return failed("write", f->path);
     f->beside = beside;
-    f->kept = exists ? kept : NULL;
+    f->kept = kept;
+    f->existed = exists;
     bool good = write_all(fd, text, f->text->length) && !fsync(fd);
     int error = errno;
     if (close(fd) && good) { good = false; error = errno; }
@@ -95,22 +96,32 @@ static int file_prepare(OutputFile *f, bool only_if_changed)
     return good ? 0 : failed("write", f->path);
 }
 
+/* The old contents, which have a second name, or nothing, in place of the new ones. */
+static void file_restore(OutputFile *f)
+{
+    if (!f->existed) unlink(f->path);
+    if (!f->kept || !rename(f->kept, f->path)) {
+        f->kept = NULL;
+        return;
+    }
+    if (!unlink(f->path) && !link(f->kept, f->path)) return;
+    error_plain("what was in %s is in %s now", f->path, f->kept);
+    f->kept = NULL;
+}
+
 /* The old contents keep a second name until all files have their new ones. Where a file system has no links there is
  * nothing to go back to, and the first rename that fails leaves the files before it new. */
 static int files_rename(OutputFile *files, int count)
 {
     for (int i = 0; i < count; i++)
-        if (files[i].beside && files[i].kept && link(files[i].path, files[i].kept)) files[i].kept = NULL;
+        if (!files[i].beside || !files[i].existed || link(files[i].path, files[i].kept)) files[i].kept = NULL;
     int done = 0, error = 0;
     for (; done < count && !error; done += !error)
         if (files[done].beside && rename(files[done].beside, files[done].path)) error = errno;
-    for (int i = 0; i < count; i++) {
-        OutputFile *f = &files[i];
-        if (!f->beside) continue;
-        if (error && i < done && f->kept && !rename(f->kept, f->path)) f->kept = NULL;
-        else if (error && i < done) unlink(f->path);
-        if (f->kept) unlink(f->kept);
-    }
+    for (int i = 0; i < done && error; i++)
+        if (files[i].beside) file_restore(&files[i]);
+    for (int i = 0; i < count; i++)
+        if (files[i].kept) unlink(files[i].kept);
     errno = error;
     return error ? failed("write", files[done].path) : 0;
 }

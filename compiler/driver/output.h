@@ -5,7 +5,7 @@
 #include "tensor/model.h"
 
 /* One file to write. Begin with OutputFile f = { .path = .., .text = .. }; the rest is output.c's. */
-typedef struct OutputFile { const char *path; Text *text; const char *beside, *kept; } OutputFile;
+typedef struct OutputFile { const char *path; Text *text; const char *beside, *kept; bool existed; } OutputFile;
 
 /* Writes all of them or none: each beside its path, then renamed, so that every path has either its old or its new
  * contents. only_if_changed leaves a file alone that has its new contents already. */

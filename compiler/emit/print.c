@@ -89,8 +89,10 @@ static void real_print(const CExpr *e, Text *to)
         number_print(&wide, to);
         return;
     }
-    number_print(e, to);
-    if (isfinite(e->number)) text_add(to, "f");
+    CExpr narrow = *e;                           /* what a float makes of it: 1e60f and 1e-60f are warned of */
+    narrow.number = (float)e->number;
+    number_print(&narrow, to);
+    if (isfinite(narrow.number)) text_add(to, "f");
 }
 
 /* Whether `p + e` without brackets, from left to right, may leave the array of p on its way into it. */

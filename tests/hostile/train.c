@@ -32,21 +32,22 @@ static int fail(const char *what, const char *why)
 int dln_main(int argc, char **argv, const dln_model *m)
 {
     (void)argc, (void)argv;
-    const void *fields[64];
+    void *fields[64];
     void *object = calloc(1, m->object_bytes), *memory = aligned_alloc(m->align, (m->train_bytes + m->align - 1) / m->align * m->align);
     if (m->fields > 64 || !object || !memory) return fail("memory", "too much");
     for (int i = 0; i < m->fields; i++) fields[i] = field_make(m, &m->field[i], m->real_bytes);
     int status = m->init(object, memory, m->train_bytes, 1);
     for (int pass = 0; !status && pass < m->passes; pass++) {
-        status = m->measure(object, pass, fields, m->batch);
+        status = m->measure(object, pass, (const void *const *)fields, m->batch);
         if (!status) status = m->settle(object);
     }
     for (int step = 0; !status && step < 2; step++) {
         double loss = NAN;
-        status = m->step(object, fields, m->batch, &loss);
+        status = m->step(object, (const void *const *)fields, m->batch, &loss);
         if (!status && !isfinite(loss)) return fail("step", "the loss is not finite");
     }
     if (status) return fail("the model", m->strerror(status));
+    for (int i = 0; i < m->fields; i++) free(fields[i]);
     free(object);
     free(memory);
     return 0;
