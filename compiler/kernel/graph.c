@@ -2,6 +2,7 @@
  * reads it) and order (who reads the old value of a state -> who writes over it). The kernels of a scan are one node of
  * this graph; inside one step they have an order of their own. */
 #include "kernel/graph.h"
+#include <string.h>
 
 /* ---- what an equation reads ---- */
 void visit_equation(const Equation *e, NodeVisit *f, void *data)
@@ -13,22 +14,71 @@ void visit_equation(const Equation *e, NodeVisit *f, void *data)
             if (e->left[a]->term[k].atom) node_visit(e->left[a]->term[k].atom, f, data);
 }
 
-typedef struct ReadSearch { const Tensor *tensor; const Equation *e; bool found, elsewhere; } ReadSearch;
+/* The tensors that each equation reads, found once: equations do not change any more. Open addressing by the pointer. */
+typedef struct ReadsOf { const Equation *e; Tensors reads; } ReadsOf;
+
+static void tensors_add(Tensors *to, Tensor *t)
+{
+    for (int i = 0; i < to->list.count; i++)
+        if (to->list.at[i] == t) return;
+    PUSH(to->list, t);
+}
+
+static void collect_reads(const Node *e, void *data)
+{
+    if (e->op == OP_READ) tensors_add(data, e->tensor);
+}
+
+static ReadsOf *reads_slot(ReadsOf *table, int room, const Equation *e)
+{
+    size_t h = (size_t)(((uint64_t)(uintptr_t)e >> 4) * 0x9E3779B97F4A7C15u >> 20);
+    while (table[h & (size_t)(room - 1)].e && table[h & (size_t)(room - 1)].e != e) h++;
+    return &table[h & (size_t)(room - 1)];
+}
+
+static const Tensors *reads_of(const Equation *e)
+{
+    static ReadsOf *table;
+    static int room, count;
+    static unsigned generation = ~0u;
+    if (generation != arena_generation()) {
+        table = NULL;
+        room = count = 0;
+        generation = arena_generation();
+    }
+    if (2 * (count + 1) > room) {
+        int larger = room ? 2 * room : 1024;
+        ReadsOf *grown = NEW_ARRAY(ReadsOf, larger);
+        for (int i = 0; i < room; i++)
+            if (table[i].e) *reads_slot(grown, larger, table[i].e) = table[i];
+        table = grown;
+        room = larger;
+    }
+    ReadsOf *slot = reads_slot(table, room, e);
+    if (!slot->e) {
+        slot->e = e;
+        visit_equation(e, collect_reads, &slot->reads);
+        count++;
+    }
+    return &slot->reads;
+}
+
+bool equation_needs(const Equation *e, const Tensor *t)
+{
+    const Tensors *reads = reads_of(e);
+    for (int i = 0; i < reads->list.count; i++)
+        if (reads->list.at[i] == t) return true;
+    return false;
+}
+
+typedef struct ReadSearch { const Tensor *tensor; const Equation *e; bool elsewhere; } ReadSearch;
 
 static void read_search(const Node *e, void *data)
 {
     ReadSearch *s = data;
     if (e->op != OP_READ || e->tensor != s->tensor) return;
-    s->found = true;
     for (int a = 0; a < e->sums; a++)
         if (s->e->out->rank != e->sums || e->sum[a] != s->e->left[a]) s->elsewhere = true;
-}
-
-bool equation_needs(const Equation *e, const Tensor *t)
-{
-    ReadSearch s = { .tensor = t, .e = e };
-    visit_equation(e, read_search, &s);
-    return s.found;
 }
 
 bool equation_needs_in_place(const Equation *e, const Tensor *t)
@@ -38,23 +88,11 @@ bool equation_needs_in_place(const Equation *e, const Tensor *t)
     return !s.elsewhere;
 }
 
-static void tensors_add(Tensors *to, Tensor *t)
-{
-    for (int i = 0; i < to->list.count; i++)
-        if (to->list.at[i] == t) return;
-    PUSH(to->list, t);
-}
-
 static void kernels_add(Kernels *to, Kernel *k)
 {
     for (int i = 0; i < to->list.count; i++)
         if (to->list.at[i] == k) return;
     PUSH(to->list, k);
-}
-
-static void collect_reads(const Node *e, void *data)
-{
-    if (e->op == OP_READ) tensors_add(data, e->tensor);
 }
 
 Kernels *of_tensor(void *list, const Tensor *t)
@@ -72,7 +110,8 @@ void graph_build(Graph *g)
         Tensors reads = {0};
         k->id = i;
         for (int j = 0; j < k->equations.count; j++) {
-            visit_equation(k->equations.at[j], collect_reads, &reads);
+            const Tensors *own = reads_of(k->equations.at[j]);
+            for (int r = 0; r < own->list.count; r++) tensors_add(&reads, own->list.at[r]);
             Tensor *out = k->equations.at[j]->out, *home = plan_home(&g->plan->plan, out);
             kernels_add(of_tensor(&g->makers, out), k);
             if (home->role != ROLE_TEMP) kernels_add(of_tensor(&g->writers, home), k);
@@ -105,6 +144,17 @@ bool same_unit(const Kernel *a, const Kernel *b) { return a == b || (a->loop && 
 
 /* ---- paths ---- */
 typedef struct Search { Graph *g; bool *seen; Kernel *target; bool found; } Search;
+
+static bool *nothing_seen(Graph *g)
+{
+    int n = g->program->kernels.count + 1;
+    if (n > g->seen_room) {
+        g->seen = NEW_ARRAY(bool, n);
+        g->seen_room = n;
+    }
+    memset(g->seen, 0, (size_t)n * sizeof *g->seen);
+    return g->seen;
+}
 
 static void search_from(Kernel *k, void *data)
 {
@@ -174,7 +224,7 @@ static void search_round_in_step(Kernel *k, void *data)
 
 bool reaches_round(Graph *g, Kernel *from, Kernel *to)
 {
-    Search s = { .g = g, .seen = NEW_ARRAY(bool, g->program->kernels.count + 1), .target = to };
+    Search s = { .g = g, .seen = nothing_seen(g), .target = to };
     s.seen[from->id] = true;
     if (from->loop && from->loop == to->loop) each_in_step(g, from, search_round_in_step, &s);
     else each_next(g, from, search_round, &s);
@@ -184,7 +234,7 @@ bool reaches_round(Graph *g, Kernel *from, Kernel *to)
 /* Whether `to` must come after `from`. */
 bool reaches(Graph *g, Kernel *from, Kernel *to)
 {
-    Search s = { .g = g, .seen = NEW_ARRAY(bool, g->program->kernels.count + 1), .target = to };
+    Search s = { .g = g, .seen = nothing_seen(g), .target = to };
     s.seen[from->id] = true;
     each_next(g, from, search_from, &s);
     return s.found;

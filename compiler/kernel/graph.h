@@ -11,6 +11,8 @@ typedef struct Graph {
     ProgramPlan *program;
     LIST(Tensors) reads;                         /* by kernel */
     LIST(Kernels) makers, readers, writers;      /* by tensor id; writers: who writes over a state */
+    bool *seen;                                  /* what a search has seen, by kernel; used again by the next */
+    int seen_room;
     LIST(const Equation *) order;                /* all equations, as the program has them */
 } Graph;
 

@@ -163,20 +163,22 @@ static void place_locals(PlanOf *p, ProgramPlan *program)
 typedef struct Region { int64_t offset, bytes; int first, last; } Region;
 typedef struct Arena { LIST(Region) taken; int64_t end; } Arena;
 
-/* The lowest offset from `from` on where bytes are free in the phases first .. last. */
+/* The lowest offset from `from` on where bytes are free in the phases first .. last. `taken` is kept by offset. */
 static int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int last)
 {
     int64_t at = from;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int i = 0; i < a->taken.count; i++) {
-            const Region *r = &a->taken.at[i];
-            if (r->last < first || r->first > last || r->offset + r->bytes <= at || r->offset >= at + bytes) continue;
-            at = r->offset + r->bytes;
-            moved = true;
-        }
+    for (int i = 0; i < a->taken.count; i++) {
+        const Region *r = &a->taken.at[i];
+        if (r->last < first || r->first > last || r->offset + r->bytes <= at) continue;
+        if (r->offset >= at + bytes) break;
+        at = r->offset + r->bytes;
     }
     PUSH(a->taken, ((Region){ at, bytes, first, last }));
+    for (int i = a->taken.count - 1; i > 0 && a->taken.at[i - 1].offset > at; i--) {
+        Region moved = a->taken.at[i - 1];
+        a->taken.at[i - 1] = a->taken.at[i];
+        a->taken.at[i] = moved;
+    }
     if (at + bytes > a->end) a->end = at + bytes;
     return at;
 }
