@@ -212,25 +212,67 @@ static int64_t live_bound(const PlanOf *p, const ProgramPlan *program)
     return most;
 }
 
+/* Orders in which tensors look for a place; which one leaves fewest holes differs from model to model. */
+static double rank_of(const Storage *s, int order)
+{
+    switch (order) {
+    case 0: return (double)s->bytes;
+    case 1: return (double)s->bytes * (s->last_phase - s->first_phase + 1);
+    case 2: return -s->first_phase;
+    case 3: return s->last_phase;
+    default: return s->last_phase - s->first_phase;
+    }
+}
+enum { ORDERS = 5 };
+
+typedef struct Scratch { LIST(Storage *) list; } Scratch;
+
+static void scratch_sort(Scratch *mine, int order)
+{
+    for (int i = 1; i < mine->list.count; i++) {
+        Storage *s = mine->list.at[i];
+        int k = i;
+        for (; k > 0 && rank_of(mine->list.at[k - 1], order) < rank_of(s, order); k--) mine->list.at[k] = mine->list.at[k - 1];
+        mine->list.at[k] = s;
+    }
+}
+
+static int64_t scratch_try(Scratch *mine, int order, int64_t from, const Region *fixed)
+{
+    Arena a = { .end = from };
+    if (fixed) PUSH(a.taken, *fixed);
+    scratch_sort(mine, order);
+    for (int i = 0; i < mine->list.count; i++) {
+        Storage *s = mine->list.at[i];
+        s->offset = arena_place(&a, from, round_up(s->bytes, ALIGNMENT), s->first_phase, s->last_phase);
+    }
+    return a.end;
+}
+
 /* Places the scratch of one program from `from` on, round what `fixed` holds. Returns the end. */
 static int64_t scratch_place(PlanOf *p, ProgramPlan *program, int64_t from, const Region *fixed)
 {
-    Arena a = { .end = from };               /* where the last tensor of the program ends */
-    LIST(Storage *) mine = {0};
-    if (fixed) PUSH(a.taken, *fixed);
-    for (int i = 0; i < p->plan.storage.count; i++) {
-        Storage *s = &p->plan.storage.at[i];
-        if (!is_scratch(p, s) || s->offset >= 0 || !belongs(program, s->tensor)) continue;
-        int k = mine.count;
-        PUSH(mine, s);
-        for (; k > 0 && mine.at[k - 1]->bytes < s->bytes; k--) mine.at[k] = mine.at[k - 1];
-        mine.at[k] = s;
-    }
-    for (int i = 0; i < mine.count; i++)
-        mine.at[i]->offset = arena_place(&a, from, round_up(mine.at[i]->bytes, ALIGNMENT), mine.at[i]->first_phase, mine.at[i]->last_phase);
-    program->scratch_bytes = a.end - from - (fixed && a.end >= fixed->offset + fixed->bytes ? fixed->bytes : 0);
+    Scratch mine = {0};
+    for (int i = 0; i < program->kernels.count; i++)
+        for (int j = 0; j < program->kernels.at[i]->equations.count; j++) {
+            Storage *s = &p->plan.storage.at[p->storage_of.at[program->kernels.at[i]->equations.at[j]->out->id]];
+            if (!is_scratch(p, s) || s->offset >= 0) continue;
+            s->offset = 0;                       /* pieces of one tensor: once */
+            PUSH(mine.list, s);
+        }
+    int best = 0;
+    int64_t least = -1;
     program->live_bytes = live_bound(p, program);
-    return a.end;
+    for (int order = 0; order < ORDERS && mine.list.count < 2000; order++) {
+        int64_t end = scratch_try(&mine, order, from, fixed);
+        if (least < 0 || end < least) {
+            least = end;
+            best = order;
+        }
+    }
+    int64_t end = scratch_try(&mine, best, from, fixed);
+    program->scratch_bytes = end - from - (fixed && end >= fixed->offset + fixed->bytes ? fixed->bytes : 0);
+    return end;
 }
 
 /* ---- cost ---- */
