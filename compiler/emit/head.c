@@ -89,6 +89,25 @@ void emit_summary(const Model *m, const Plan *plan, FILE *to)
     fputs(text_string(&t), to);
 }
 
+/* What a reader of the C cannot guess: kernels, names, memory. */
+static void reading_text(const Emission *e, Text *to)
+{
+    text_add(to,
+        " *\n * How to read it: first come the small functions (\"core\") that kernels are made of. A kernel is a function\n"
+        " * that computes a few tensors together; above it stand its equations and the line of the source. Kernels of\n"
+        " * one phase may run at the same time; between phases stands a barrier. run_NAME is a program, its kernels in\n"
+        " * order; the calls of the header are at the end.\n"
+        " * Names: dense.w of an equation is dense_w in C; a ' tells tensors of one name apart (z', z'': z1, z2).\n");
+    if (e->trains)
+        text_add(to,
+            " * In the step dNAME is the gradient of the loss by NAME, and w' of a parameter or state its next value, in\n"
+            " * the same place. To a total (epoch.loss) the right side is added.\n");
+    text_add(to,
+        " * Memory: run->memory + N, in elements; tensors that are not needed at the same time share a place. A large\n"
+        " * matrix may lie in panels of columns: column j is at j / WIDTH * (size of a panel) + j % WIDTH.\n"
+        " * A load may reach past the end of a row: what is there is inside the memory, and is not used.\n");
+}
+
 /* The comment at the top of model.c. It depends on nothing but the source, the options and dlnc: no date, no path. */
 void head_text(const Emission *e, const CoreUse *use, Text *to)
 {
@@ -119,9 +138,8 @@ void head_text(const Emission *e, const CoreUse *use, Text *to)
         text_add(to, "\n");
         at = end + 1;
     }
-    text_add(to, " *\n * How to read it: a kernel is a function that computes a few tensors together; above it stand its equations and\n"
-                 " * the line of the source. Kernels of one phase may run at the same time; between phases stands a barrier.\n"
-                 " * SPDX-License-Identifier: 0BSD */\n");
+    reading_text(e, to);
+    text_add(to, " * SPDX-License-Identifier: 0BSD */\n");
 }
 
 /* ---- --emit=dot -------------------------------------------------------------------------------------------------- */

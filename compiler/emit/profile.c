@@ -51,7 +51,7 @@ void profile_text(const char *calls, Text *to)
         if (!again) PUSH(names, name);
     }
     if (!names.count) return;
-    text_add(to, "#ifdef DLN_PROFILE          /* the time of each kernel, on stderr when the program ends */\n"
+    text_add(to, "\n#ifdef DLN_PROFILE          /* the time of each kernel, on stderr when the program ends */\n"
                  "#include <stdio.h>\n#include <time.h>\n#ifdef _OPENMP\n#include <omp.h>\n#endif\n");
     text_addf(to, "enum { PROFILED = %d };\nstatic struct { const char *name; double seconds; long calls; } profile[PROFILED] = {\n", names.count);
     for (int i = 0; i < names.count; i++) text_addf(to, "    {\"%s\", 0, 0},\n", names.at[i]);
