@@ -1,6 +1,6 @@
 /* scalar.c: the schedule that does for any equation: a loop for each of its indices, in order, and inside one for each
  * reduced index; a sum is added up in the order of its loops. The outermost loop is shared out over the threads, unless
- * the equation scatters: then one thread adds in order. */
+ * the equation scatters: then one thread adds in order, or each thread to columns of its own. */
 #include "loop/lower.h"
 #include <math.h>
 
@@ -92,37 +92,90 @@ static void one_place(Scope *s, const Equation *e, Body *to)
     store(s, e, value, to);
 }
 
+/* ---- scatters ---- */
+enum { COLUMNS = 16 };                           /* of a block: a line of the cache */
 
-static void set_to_zero(Scope *s, Tensor *t, Body *to)
+/* An index that lies alone on the last axis: no two of its places meet, so threads may share it out, in blocks. */
+static const Index *scatter_columns(const Equation *e)
 {
+    const Index *last = sum_plain(e->left[e->out->rank - 1]);
+    if (!last || last == e->step || last->batch || last->extent % COLUMNS || last->extent < 2 * COLUMNS) return NULL;
+    for (int a = 0; a + 1 < e->out->rank; a++)
+        if (sum_uses(e->left[a], last)) return NULL;
+    return last;
+}
+
+static Body *column_loop(Scope *s, const Index *column, const CExpr *begin, Body *to)
+{
+    const char *name = scope_index(s, column);
+    const CExpr *from = begin ? begin : cexpr_int(0);
+    return &stmt_for(to, name, from, begin ? cexpr_add(begin, cexpr_int(COLUMNS)) : index_end(column))->body;
+}
+
+/* out = 0 before anything is added: all of it, its columns from `begin` on, and in a scan the slice of the step (or all of
+ * it in the first step, if every step adds to the same). */
+static void set_to_zero(Scope *s, const Equation *e, const CExpr *begin, Body *to)
+{
+    Tensor *t = e->out;
     Body *inner = to;
     const Sum *subs[MAX_RANK];
+    bool has_step = false;
+    for (int a = 0; a < t->rank; a++) has_step |= e->step && sum_plain(e->left[a]) == e->step;
+    if (e->step && !has_step) {
+        int first = e->loop->step > 0 ? 0 : e->loop->extent - 1;
+        inner = &stmt_if(inner, cexpr_infix(C_BOOL, "==", scope_bound(s, e->step), cexpr_int(first)))->body;
+    }
     for (int a = 0; a < t->rank; a++) {
+        if (e->step && sum_plain(e->left[a]) == e->step) {
+            subs[a] = e->left[a];
+            continue;
+        }
         const Index *i = index_new("i", t->extent[a], a == 0 && t->batch);
-        inner = &stmt_for(inner, scope_index(s, i), cexpr_int(0), index_end(i))->body;
+        inner = column_loop(s, i, a == t->rank - 1 ? begin : NULL, inner);
         subs[a] = sum_index(i);
     }
     s->body = inner;
     stmt_store(inner, scope_element(s, t, subs), scope_stored(s, t, cexpr_int(0)));
 }
 
+static void scatter_equation(Scope *s, const Equation *e, Body *to)
+{
+    const Index *column = scatter_columns(e);
+    const CExpr *begin = NULL;
+    Body *inner;
+    if (column) {
+        begin = cexpr_name(C_INT, scope_name(s, "block"));
+        Stmt *blocks = stmt_for(to, begin->name, cexpr_int(0), index_end(column));
+        blocks->step = format("%d", COLUMNS);
+        blocks->pragma = "OMP_FOR";
+        inner = &blocks->body;
+    } else
+        inner = &stmt_block(to, "OMP_SINGLE")->body;
+    set_to_zero(s, e, begin, inner);
+    for (int i = 0; i < e->indices; i++)
+        if (e->index[i] != e->step && e->index[i] != column) inner = column_loop(s, e->index[i], NULL, inner);
+    if (column) inner = column_loop(s, column, begin, inner);
+    one_place(s, e, inner);
+}
+
 void scalar_equation(Scope *s, const Equation *e, Body *to)
 {
-    bool scatter = equation_is_scatter(e), shared = false;
     int names = s->names.count;
+    bool shared = false;
     Body *inner = to;
-    if (scatter) {
-        inner = &stmt_block(to, "OMP_SINGLE")->body;
-        set_to_zero(s, e->out, inner);
+    if (equation_is_scatter(e)) {
+        scatter_equation(s, e, to);
+        s->names.count = names;
+        return;
     }
     for (int i = 0; i < e->indices; i++) {
         if (e->index[i] == e->step) continue;
         Stmt *loop = stmt_for(inner, scope_index(s, e->index[i]), cexpr_int(0), index_end(e->index[i]));
-        if (!scatter && !shared) loop->pragma = "OMP_FOR";
+        if (!shared) loop->pragma = "OMP_FOR";
         shared = true;
         inner = &loop->body;
     }
-    if (!scatter && !shared) inner = &stmt_block(to, "OMP_SINGLE")->body;
+    if (!shared) inner = &stmt_block(to, "OMP_SINGLE")->body;
     one_place(s, e, inner);
     s->names.count = names;
 }
