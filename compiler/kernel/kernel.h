@@ -49,8 +49,8 @@ typedef struct Plan {
     Model *model;
     const EmitOptions *options;
     LIST(Storage) storage;       /* use plan_storage() */
-    LIST(ProgramPlan) programs;  /* those the model has, in the order of Model: initialize, measure.., settle, step, evaluate, predict, report */
-    int64_t kept_bytes;          /* weights, states, totals: the first bytes of the memory */
+    LIST(ProgramPlan) programs;  /* those the model has, in the order of Model: initialize, measure.., settle, step, accumulate, apply, evaluate, predict, report */
+    int64_t kept_bytes;          /* weights, states, totals; those of inference are the first bytes of the memory (plan.c) */
     int64_t weight_bytes;        /* of that: what inference needs */
     int64_t train_bytes, infer_bytes;            /* whole memory for training; for predict and evaluate only */
 } Plan;

@@ -313,6 +313,12 @@ static void program_cost(const PlanOf *p, ProgramPlan *program)
 /* ---- the whole ---- */
 static void kept_add(PlanOf *p, Tensor *t) { storage_add(p, t, PLACE_MEMORY, false); }
 
+/* What only an instance with the memory for training runs. */
+static bool is_training(const Model *m, const Program *p)
+{
+    return p == m->initialize || p == m->step || p == m->accumulate || p == m->apply;
+}
+
 /* Whether predict, evaluate or report read or write it, or it is a parameter. */
 static bool for_inference(const PlanOf *p, const Tensor *t)
 {
@@ -320,7 +326,7 @@ static bool for_inference(const PlanOf *p, const Tensor *t)
     const Model *m = p->plan.model;
     for (int i = 0; i < p->plan.programs.count; i++) {
         const ProgramPlan *q = &p->plan.programs.at[i];
-        if (q->program == m->step || q->program == m->initialize) continue;
+        if (is_training(m, q->program)) continue;
         for (int k = 0; k < q->kernels.count; k++)
             for (int j = 0; j < q->kernels.at[k]->equations.count; j++) {
                 const Equation *e = q->kernels.at[k]->equations.at[j];
@@ -383,8 +389,8 @@ Plan *plan_model(Model *m, const EmitOptions *options)
     LIST(Program *) programs = {0};
     PUSH(programs, m->initialize);
     for (int i = 0; i < m->measure.count; i++) PUSH(programs, m->measure.at[i]);
-    Program *rest[] = { m->settle, m->step, m->evaluate, m->predict, m->report };
-    for (int i = 0; i < 5; i++) PUSH(programs, rest[i]);
+    Program *rest[] = { m->settle, m->step, m->accumulate, m->apply, m->evaluate, m->predict, m->report };
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) PUSH(programs, rest[i]);
     for (int i = 0; i < m->inputs.count; i++) storage_add(p, m->inputs.at[i], PLACE_CALLER, false);
     for (int i = 0; i < m->targets.count; i++) storage_add(p, m->targets.at[i], PLACE_CALLER, false);
     for (int i = 0; i < m->kept.count; i++) kept_add(p, m->kept.at[i]);
@@ -407,7 +413,7 @@ Plan *plan_model(Model *m, const EmitOptions *options)
     int64_t weights = kept_place(p, 0, true), inference = weights;
     for (int i = 0; i < p->plan.programs.count; i++) {
         ProgramPlan *q = &p->plan.programs.at[i];
-        if (q->program == m->step || q->program == m->initialize) continue;
+        if (is_training(m, q->program)) continue;
         int64_t end = scratch_place(p, q, weights, NULL);
         if (end > inference) inference = end;
     }
@@ -415,7 +421,7 @@ Plan *plan_model(Model *m, const EmitOptions *options)
     Region optimizer = { inference, states - inference, 0, 1 << 30 };
     for (int i = 0; i < p->plan.programs.count; i++) {
         ProgramPlan *q = &p->plan.programs.at[i];
-        if (q->program != m->step && q->program != m->initialize) continue;
+        if (!is_training(m, q->program)) continue;
         int64_t end = scratch_place(p, q, weights, &optimizer);
         if (end > whole) whole = end;
     }

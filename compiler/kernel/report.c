@@ -1,6 +1,18 @@
 /* report.c: --emit=kernels, --emit=plan, --emit=loops: what fuse.c and plan.c decided, for people. */
 #include "kernel/group.h"
 
+static const char *const schedules[] = {
+    [SCHEDULE_SCALAR] = "plain loops", [SCHEDULE_TILE] = "tiles", [SCHEDULE_ROWS] = "rows", [SCHEDULE_SERIAL] = "one thread",
+    [SCHEDULE_PRODUCT] = "gemm" };
+
+/* Along which index an equation of a rows kernel runs in vectors. */
+static const char *vectors(const Kernel *k, int j)
+{
+    const Form *f = &k->forms.at[j];
+    if (k->schedule != SCHEDULE_ROWS && k->schedule != SCHEDULE_SERIAL) return "";
+    return f->kind == FORM_PLAIN ? "" : format("    [vectors along %s]", f->lane->name);
+}
+
 void plan_print_kernels(const Plan *p, FILE *to)
 {
     for (int i = 0; i < p->programs.count; i++) {
@@ -10,11 +22,12 @@ void plan_print_kernels(const Plan *p, FILE *to)
             for (int k = 0; k < q->kernels.count; k++) {
                 const Kernel *kernel = q->kernels.at[k];
                 if (kernel->phase != phase) continue;
-                fprintf(to, "phase %d%s  %s\n", phase, kernel->loop ? format(".%d", kernel->inner) : "", kernel->name);
+                fprintf(to, "phase %d%s  %s (%s)\n", phase, kernel->loop ? format(".%d", kernel->inner) : "", kernel->name,
+                        schedules[kernel->schedule]);
                 for (int j = 0; j < kernel->equations.count; j++) {
                     const Equation *e = kernel->equations.at[j];
                     Tensor *home = plan_home(p, e->out);
-                    fprintf(to, "    %s%s\n", equation_text(e), home != e->out ? format("    over %s", home->name) : kernel->add ? "    added" : "");
+                    fprintf(to, "    %s%s%s\n", equation_text(e), vectors(kernel, j), home != e->out ? format("    over %s", home->name) : kernel->add ? "    added" : "");
                 }
             }
     }
