@@ -512,7 +512,8 @@ Test(hostile, deep_and_long, .timeout = 60)
     cr_assert(accepts("def f(", "a: int | float = 1, ", N, "b) = 3"));
     cr_assert(accepts("def f(x) {\n", "y = x\n", N, "}\n"));
     cr_assert(accepts("", "## doc\n", N, "def f(x) = x\n"));
-    cr_assert(accepts("const ", "abcdefghij", N, " = 1"));
+    cr_assert(accepts("const ", "abcdefghij", 12, " = 1"));
+    cr_assert_not(accepts("const ", "abcdefghij", N, " = 1"));           /* a name has 128 characters at most */
     cr_assert_not(accepts("const A = ", "1234567890", N, ""));
     cr_assert_not(accepts("const A = \"", "abcdefghij", N, ""));
     cr_assert_not(accepts("model m {\n", "a b\n", N, "}\n"));
