@@ -40,7 +40,7 @@ static void build(Compilation *c)
 {
     const Options *o = c->options;
     ModelOptions m = { .file = base_name(c->source->name),
-                       .inference_only = o->emit_options.inference_only, .batch = o->batch, .verify = o->verify };
+                       .inference_only = o->emit_options.inference_only, .accumulate = o->accumulate, .batch = o->batch, .verify = o->verify };
     c->model = model_build(&c->symbols, &m);
     if (!c->model) return;
     sha256_hex(c->source->text, c->source->length, c->model->sha256);

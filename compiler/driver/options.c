@@ -24,6 +24,8 @@ static int set_changed(Options *o, const char *v)  { (void)v; return o->write_if
 static int set_depfile(Options *o, const char *v)  { o->depfile = v; return 0; }
 static int set_infer(Options *o, const char *v)    { (void)v; return o->emit_options.inference_only = true, 0; }
 
+static int set_accumulate(Options *o, const char *v) { (void)v; return o->accumulate = true, 0; }
+
 static int set_weights(Options *o, const char *v)  { o->emit_options.weights = v; return 0; }
 
 static int set_prefix(Options *o, const char *v)
@@ -111,6 +113,7 @@ static const struct Option { const char *name, *value, *what; Set *set; } table[
     { "--real", "TYPE", "float or double (default float)", set_real },
     { "--batch", "N", "the largest batch (default as the train block says)", set_batch },
     { "--inference-only", NULL, "write no training code", set_infer },
+    { "--accumulate", NULL, "also PREFIX_accumulate and PREFIX_apply: gradients of several batches for one step", set_accumulate },
     { "--weights", "FILE", "trained weights (safetensors) that the C begins with, as constants", set_weights },
     { "--blas", "WHEN", "cblas_sgemm for large plain products: auto, always or never", set_blas },
     { "--fuse", "WHEN", "auto, or never: one kernel for each equation", set_fuse },
@@ -181,7 +184,7 @@ static const char *describe(int argc, char **argv)
         const struct Option *option = argv[i][0] == '-' ? find(argv[i], &value) : NULL;
         if (!option) continue;
         bool shown = option->set == set_prefix || option->set == set_real || option->set == set_batch || option->set == set_infer
-                  || option->set == set_blas || option->set == set_fuse || option->set == set_limit;
+                  || option->set == set_accumulate || option->set == set_blas || option->set == set_fuse || option->set == set_limit;
         const char *written = value ? value : option->value && i + 1 < argc ? argv[++i] : NULL;
         if (shown) text_addf(&t, "%s%s%s%s", t.length ? " " : "", option->name, written ? "=" : "", written ? written : "");
     }
@@ -211,6 +214,8 @@ int options_read(Options *o, int argc, char **argv)
         if (argc < 2) print_help(stderr);
         return argc < 2 ? EXIT_USAGE : usage_error("no input file");
     }
+    if (o->accumulate && o->emit_options.inference_only)
+        return usage_error("--accumulate belongs to training, --inference-only writes none");
     if (o->rest && !o->run) return usage_error("what follows -- is for `dlnc run`");
     o->emit_options.options = describe(argc, argv);
     return -1;

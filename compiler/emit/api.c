@@ -222,28 +222,59 @@ static void output_copy(const Emission *e, const Tensor *t, const char *from, co
               to_name, from, t->batch ? "n" : "1", sample_size(t), value_type(e, t));
 }
 
-/* step and evaluate: their first output is the loss. */
-static void call_with_loss(const Emission *e, const Program *p, bool trains, Text *to)
+/* step, accumulate and evaluate: their first output is the loss. The first two are for training; accumulate is a part of
+ * the next iteration, which apply ends: its random numbers differ from part to part. */
+static void call_with_loss(const Emission *e, const Program *p, Text *to)
 {
+    bool trains = p != e->model->evaluate, adds = p == e->model->accumulate;
     Fields f = program_fields(e, p);
     const Tensor *loss = p->outputs.count ? p->outputs.at[0].value : NULL;
-    text_addf(to, "int %s_%s(%s *m, ", e->prefix, trains ? "step" : "evaluate", e->prefix);
+    text_addf(to, "int %s_%s(%s *m, ", e->prefix, p->name, e->prefix);
     fields_parameters(e, &f, to);
     template_add(e, to, "int n, double *loss) {\n    if (!m) return @P_NULL;\n");
     batch_checks(e, p, to);
     if (trains) template_add(e, to, "    if (m->bytes < @P_TRAIN_BYTES) return @P_MEMORY_SHORT;\n"
                                     "    if (m->passes < PASSES) return @P_ORDER;\n");
     text_addf(to, "    struct run run = run_of(m, n, (uint64_t)m->iteration%s);\n", trains ? " + 1" : "");
+    if (adds) text_add(to, "    run.seed += (uint64_t)accumulated(m) * UINT64_C(0x9e3779b97f4a7c15);\n");
     run_fields(e, p, to);
     if (loss) {
         text_addf(to, "    %s mean = 0;\n", value_type(e, loss));
         if (given_by_pointer(e, loss)) text_addf(to, "    run.%s = &mean;\n", c_name(e->plan, loss));
     }
     text_addf(to, "    run_%s(&run);\n", p->name);
-    if (trains) text_add(to, "    m->iteration++;\n");
+    if (trains && !adds) text_add(to, "    m->iteration++;\n");
     if (loss && !given_by_pointer(e, loss)) output_copy(e, loss, NULL, "&mean", to);
     text_add(to, loss ? "    if (loss) *loss = (double)mean;\n" : "    if (loss) *loss = 0;\n");
     template_add(e, to, "    return @P_OK;\n}\n");
+}
+
+static void call_apply(const Emission *e, Text *to)
+{
+    text_addf(to, "int %s_apply(%s *m) {\n", e->prefix, e->prefix);
+    template_add(e, to,
+        "    if (!m) return @P_NULL;\n"
+        "    if (m->ready != READY) return @P_ORDER;\n"
+        "    if (m->bytes < @P_TRAIN_BYTES) return @P_MEMORY_SHORT;\n"
+        "    if (m->passes < PASSES || !(accumulated(m) >= 1)) return @P_ORDER;\n"
+        "    const struct run run = run_of(m, 1, (uint64_t)m->iteration + 1);\n"
+        "    run_apply(&run);\n"
+        "    m->iteration++;\n"
+        "    return @P_OK;\n}\n");
+}
+
+/* The number of a kept tensor. */
+static int kept_number(const Emission *e, const Tensor *t)
+{
+    for (int i = 0; i < kept_count(e); i++) if (kept_tensor(e, i) == t) return i;
+    bug("%s is not kept", t->name);
+}
+
+static void accumulated_text(const Emission *e, Text *to)
+{
+    text_addf(to, "/* Samples since the last apply; of an instance that trains. */\n"
+        "static double accumulated(const %s *m) {\n    return element_read(&places[%d], m->memory + places[%d].offset);\n}\n\n",
+        e->prefix, kept_number(e, e->model->accumulated), kept_number(e, e->model->accumulated));
 }
 
 static void call_predict(const Emission *e, Text *to)
@@ -507,7 +538,7 @@ static const char *const strerror_call =
     "    case @P_NULL: return \"a pointer is NULL\";\n"
     "    case @P_MEMORY_SHORT: return \"the memory is too small for this\";\n"
     "    case @P_MEMORY_ALIGN: return \"the memory is not aligned\";\n"
-    "    case @P_ORDER: return \"called too early: first init, then the passes over the training data, then steps\";\n"
+    "    case @P_ORDER: return \"called too early: first init, then the passes over the training data, then steps#A\";\n"
     "    case @P_SAMPLES: return \"the number of samples is not in 1 .. batch\";\n"
     "    case @P_RANGE: return \"a label or an index in the batch is outside of its range\";\n"
     "    case @P_NUMBER: return \"there is no such tensor, setting, clock or pass\";\n"
@@ -522,8 +553,10 @@ void api_text(const Emission *e, Text *to)
     const Model *m = e->model;
     Text calls = {0};
     bool ranges = false;
-    if (m->step) call_with_loss(e, m->step, true, &calls);
-    if (m->evaluate) call_with_loss(e, m->evaluate, false, &calls);
+    if (m->step) call_with_loss(e, m->step, &calls);
+    if (m->accumulate) call_with_loss(e, m->accumulate, &calls);
+    if (m->apply) call_apply(e, &calls);
+    if (m->evaluate) call_with_loss(e, m->evaluate, &calls);
     if (m->predict) call_predict(e, &calls);
     const Program *p[] = { m->step, m->evaluate, m->predict, m->measure.count ? m->measure.at[0] : NULL };
     for (int i = 0; i < 4; i++) ranges |= p[i] && field_ranges(p[i]).count;
@@ -535,6 +568,7 @@ void api_text(const Emission *e, Text *to)
     template_add(e, to, e->trains ? "#define WHOLE_BYTES ((size_t)@P_TRAIN_BYTES)\n" : "#define WHOLE_BYTES ((size_t)@P_INFER_BYTES)\n");
     template_add(e, to, element_access);
     if (ranges) range_check(to);
+    if (m->accumulate) accumulated_text(e, to);
     weights_text(e, to);
     text_add(to, "/* ---- the public calls ---- */\n");
     call_init(e, to);
@@ -545,5 +579,6 @@ void api_text(const Emission *e, Text *to)
     call_set(e, "clock", "clock", m->clocks.count, to);
     template_add(e, to, access_calls);
     state_text(e, to);
-    template_add(e, to, strerror_call);
+    const char *order = strstr(strerror_call, "#A");            /* what else ORDER means with accumulate */
+    template_add(e, to, format("%.*s%s%s", (int)(order - strerror_call), strerror_call, m->apply ? "; accumulate before apply" : "", order + 2));
 }

@@ -30,7 +30,7 @@ Fields program_fields(const Emission *e, const Program *p)
     Fields f = {0};
     const Model *m = e->model;
     for (int i = 0; i < m->inputs.count; i++) PUSH(f, m->inputs.at[i]);
-    if (p == m->step || p == m->evaluate)
+    if (p == m->step || p == m->evaluate || (p && p == m->accumulate))
         for (int i = 0; i < m->targets.count; i++) PUSH(f, m->targets.at[i]);
     return f;
 }

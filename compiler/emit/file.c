@@ -105,7 +105,8 @@ static void run_struct(const Emission *e, Text *to)
 static void program_text(const Emission *e, const ProgramPlan *p, const char *kernels, Text *to)
 {
     text_addf(to, "\n/* ==== %s: ", p->program->name);
-    text_add(to, strcmp(p->program->name, "step") ? "" : "forward, backward, optimizer; ");
+    text_add(to, p->program == e->model->step ? "forward, backward, optimizer; " : p->program == e->model->apply ? "optimizer; "
+               : p->program == e->model->accumulate ? "forward, backward; gradients are added up; " : "");
     text_addf(to, "%d kernel%s in %d phase%s", p->kernels.count, p->kernels.count == 1 ? "" : "s", p->phases, p->phases == 1 ? "" : "s");
     if (p->flops >= 1e4) text_addf(to, ", %.4g Mflop and %.4g MB moved for a full batch", p->flops * 1e-6, p->bytes_moved * 1e-6);
     text_addf(to, " ==== */\n%s", kernels);

@@ -132,6 +132,18 @@ static void shapes(const Emission *e, const Fields *f, Text *to)
     }
 }
 
+static void call_with_loss(const Emission *e, const Program *p, const char *comment, Text *to)
+{
+    if (!p) return;
+    Fields f = program_fields(e, p);
+    text_add(to, "/* ");
+    template_add(e, to, comment);
+    shapes(e, &f, to);
+    text_addf(to, " */\nint %s_%s(%s *m, ", e->prefix, p->name, e->prefix);
+    fields_parameters(e, &f, to);
+    text_add(to, "int n, double *loss);\n");
+}
+
 static void calls(const Emission *e, Text *to)
 {
     const Model *m = e->model;
@@ -152,16 +164,13 @@ static void calls(const Emission *e, Text *to)
             template_add(e, to, "int n);\nint @p_settle(@p *m);\n");
         }
     }
-    const Program *with_loss[] = { m->step, m->evaluate };
-    for (int i = 0; i < 2; i++) {
-        if (!with_loss[i]) continue;
-        Fields f = program_fields(e, with_loss[i]);
-        text_add(to, i ? "/* The loss of a batch, without training. " : "/* One step of training on a batch; *loss (or NULL) is its loss before the step.\n * ");
-        shapes(e, &f, to);
-        text_addf(to, " */\nint %s_%s(%s *m, ", e->prefix, i ? "evaluate" : "step", e->prefix);
-        fields_parameters(e, &f, to);
-        text_add(to, "int n, double *loss);\n");
-    }
+    call_with_loss(e, m->step, "One step of training on a batch; *loss (or NULL) is its loss before the step.\n * ", to);
+    call_with_loss(e, m->accumulate,
+        "A step in parts, for batches larger than @P_BATCH: accumulate adds up the gradients of any number of batches, each\n"
+        " * sample counts the same; apply then changes the weights by their mean, as one step does, and begins anew. It\n"
+        " * returns @P_ORDER if nothing was added up. A step in between does not touch what was added up.\n * ", to);
+    if (m->apply) template_add(e, to, "int @p_apply(@p *m);\n");
+    call_with_loss(e, m->evaluate, "The loss of a batch, without training. ", to);
     if (m->predict) {
         Fields f = program_fields(e, m->predict);
         text_add(to, "/* ");

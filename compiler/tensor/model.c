@@ -3,6 +3,8 @@
  * The model block is elaborated once for each program, because each has tensors of its own; parameters, states and totals
  * are found again by their path. In order:
  *     step         the block in training, loss, metrics, the gradient, the optimizer
+ *     accumulate   the same without the optimizer: the gradient is added to what is kept of it
+ *     apply        the optimizer with the mean of the gradients that were added up
  *     evaluate     the block in inference, loss, metrics
  *     predict      the block in inference
  *     measure k    what layers add up over the training data (normalize), a program for each pass that it takes
@@ -23,6 +25,8 @@ typedef struct Builder {
     const Train *train;                          /* NULL: the file has no train block */
     LIST(Measured) measured;                     /* loss first, then the metrics of the train block */
     LIST(Mean) means;
+    Elaboration *stepped;                        /* that of step: settings of the optimizer */
+    LIST(Gradient) sums;                         /* of each trained parameter, the state that adds up its gradient */
 } Builder;
 
 static Program *program_new(const char *name, bool training)
@@ -140,18 +144,26 @@ static Tensor *build_measures(Builder *b, Elaboration *e, Program *p, bool keep)
 
 static bool is_trained(const Tensor *t) { return t->role == ROLE_PARAM && !t->frozen; }
 
-/* Appends gradient and optimizer. The loss must reach at least one parameter. */
-static void build_training(Builder *b, Elaboration *e, Program *p, Tensor *loss)
+typedef LIST(Gradient) Gradients;
+
+/* Appends the derivatives of the loss: a gradient for each trained parameter, NULL for those that it does not depend on. */
+static Gradients gradients_of(const Model *m, Program *p, Tensor *loss)
 {
-    Model *m = b->model;
     static const double one = 1;
     Tensor *seed = tensor_new("one", 0, NULL, false, TYPE_FLOAT, ROLE_CONST);
     seed->data = &one;
-    LIST(Gradient) wanted = {0};
+    Gradients wanted = {0};
     for (int i = 0; i < m->kept.count; i++)
         if (is_trained(m->kept.at[i])) PUSH(wanted, ((Gradient){ .of = m->kept.at[i] }));
     p->first_backward = p->equations.count;
     differentiate(p, &(Gradient){ .of = loss, .gradient = seed }, 1, wanted.at, wanted.count);
+    return wanted;
+}
+
+/* Appends gradient and optimizer. The loss must reach at least one parameter. */
+static void build_training(Builder *b, Elaboration *e, Program *p, Tensor *loss)
+{
+    Gradients wanted = gradients_of(b->model, p, loss);
     int reached = 0;
     for (int i = 0; i < wanted.count; i++) {
         Tensor *w = wanted.at[i].of;
@@ -182,7 +194,7 @@ static void build_step(Builder *b)
 {
     Model *m = b->model;
     Program *p = m->step = program_new("step", true);
-    Elaboration *e = elaboration_new(b->symbols, m, p, true);
+    Elaboration *e = b->stepped = elaboration_new(b->symbols, m, p, true);
     elaborate_model(e, b->block);
     m->measured = m->totals.count;
     if (error_count()) return;
@@ -190,6 +202,87 @@ static void build_step(Builder *b)
     if (error_count() || !loss) return;
     build_training(b, e, p, loss);
     drop_measured_totals(b, p);
+}
+
+/* ---- a step in two: accumulate and apply ------------------------------------------------------------------------- */
+static const Index *const *axes_of(const Tensor *t)
+{
+    const Index **axis = NEW_ARRAY(const Index *, t->rank + 1);
+    for (int k = 0; k < t->rank; k++) axis[k] = index_new("i", t->extent[k], false);
+    return axis;
+}
+
+/* name[axis ..] = value, for the state, parameter or gradient `like`. */
+static Tensor *tensor_like(Program *p, const char *name, const Tensor *like, const Index *const *axis, const Node *value)
+{
+    Tensor *t = tensor_new(name, like->rank, like->extent, false, TYPE_FLOAT, ROLE_TEMP);
+    t->at = like->at;
+    Equation *e = equation_map(t, axis, value);
+    e->at = like->at;
+    e->layer = "";
+    PUSH(p->equations, e);
+    return t;
+}
+
+static void set_to_zero(Program *p, Tensor *state)
+{
+    Tensor *zero = tensor_like(p, format("%s.start", state->name), state, axes_of(state), node_float(0));
+    PUSH(p->updates, ((Update){ .state = state, .value = zero }));
+}
+
+static Tensor *sum_new(Model *m, const char *name, int rank, const int *extent, Place at)
+{
+    Tensor *t = tensor_new(name, rank, extent, false, TYPE_FLOAT, ROLE_STATE);
+    t->at = at;
+    PUSH(m->kept, t);
+    set_to_zero(m->initialize, t);
+    return t;
+}
+
+/* The gradient is that of a mean over n samples: n times it is added, apply divides by all samples. */
+static void add_gradient(Builder *b, Program *p, const Gradient *g)
+{
+    const Tensor *w = g->of;
+    Tensor *sum = sum_new(b->model, format("gradient.%s", w->name), w->rank, w->extent, w->at);
+    const Index *const *axis = axes_of(w);
+    const Node *weighted = node2(OP_MUL, node_read_at(g->gradient, axis), node_to_float(node_count(1)));
+    Tensor *next = tensor_like(p, format("%s.next", sum->name), sum, axis, node2(OP_ADD, node_read_at(sum, axis), weighted));
+    PUSH(p->updates, ((Update){ .state = sum, .value = next }));
+    PUSH(b->sums, ((Gradient){ .of = g->of, .gradient = sum }));
+}
+
+static void build_accumulate(Builder *b)
+{
+    Model *m = b->model;
+    Program *p = m->accumulate = program_new("accumulate", true);
+    Elaboration *e = elaboration_new(b->symbols, m, p, true);
+    elaborate_model(e, b->block);
+    Tensor *loss = error_count() ? NULL : build_measures(b, e, p, false);
+    if (error_count() || !loss) return;
+    Gradients wanted = gradients_of(m, p, loss);
+    for (int i = 0; i < wanted.count; i++)
+        if (wanted.at[i].gradient) add_gradient(b, p, &wanted.at[i]);
+    Tensor *n = m->accumulated = sum_new(m, "gradient.samples", 0, NULL, b->train->loss->at);
+    const Node *samples = node2(OP_ADD, node_read(n, NULL), node_to_float(node_count(1)));
+    PUSH(p->updates, ((Update){ .state = n, .value = tensor_like(p, "gradient.samples.next", n, NULL, samples) }));
+    drop_measured_totals(b, p);
+}
+
+static void build_apply(Builder *b)
+{
+    Model *m = b->model;
+    Program *p = m->apply = program_new("apply", true);
+    Elaboration *e = elaboration_new(b->symbols, m, p, true);
+    optimizer_again(e, b->stepped);
+    for (int i = 0; i < b->sums.count; i++) {
+        Tensor *w = b->sums.at[i].of, *sum = b->sums.at[i].gradient;
+        const Index *const *axis = axes_of(w);
+        const Node *mean = node2(OP_DIV, node_read_at(sum, axis), node_read(m->accumulated, NULL));
+        elaborate_optimizer(e, b->train->optimizer, w, tensor_like(p, format("%s.mean", sum->name), w, axis, mean));
+    }
+    optimizer_end(e);
+    for (int i = 0; i < b->sums.count; i++) set_to_zero(p, b->sums.at[i].gradient);
+    set_to_zero(p, m->accumulated);
 }
 
 static void keep_outputs(Model *m, Elaboration *e, Program *p)
@@ -343,7 +436,7 @@ typedef void ProgramPass(Program *p, const char *name);
 
 static void each_program(Model *m, ProgramPass *f)
 {
-    Program *all[] = { m->initialize, m->step, m->evaluate, m->predict, m->report, m->settle };
+    Program *all[] = { m->initialize, m->step, m->accumulate, m->apply, m->evaluate, m->predict, m->report, m->settle };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]) f(all[i], all[i]->name);
     for (int i = 0; i < m->measure.count; i++) f(m->measure.at[i], m->measure.at[i]->name);
@@ -368,6 +461,8 @@ Model *model_build(const Symbols *s, const ModelOptions *options)
     m->has_train = b.train && !options->inference_only;
     if (m->has_train) {
         build_step(&b);
+        if (!error_count() && options->accumulate) build_accumulate(&b);
+        if (!error_count() && options->accumulate) build_apply(&b);
         if (!error_count()) build_evaluate(&b);
     }
     if (!error_count()) build_predict(&b);

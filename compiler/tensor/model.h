@@ -66,6 +66,8 @@ typedef struct Model {
     LIST(Program *) measure;                     /* totals of the training data, a pass each */
     Program *settle;                             /* what follows from measured totals, or NULL */
     Program *step, *evaluate, *predict;          /* step: forward, backward, optimizer */
+    Program *accumulate, *apply;                 /* step in two: gradients of several batches are added up, then the optimizer; or NULL */
+    Tensor *accumulated;                         /* STATE: samples since the last apply */
     Program *report;                             /* metrics from their totals; wide */
 } Model;
 
@@ -100,6 +102,7 @@ bool elaborate_metric(Elaboration *e, const Expr *flow, Measured *out);
 /* The optimizer of the train block for one parameter: appends equations and updates of w and of its states to the program.
  * Call optimizer_end after the last parameter: it closes every_variable(..). Schedules are made once. */
 void elaborate_optimizer(Elaboration *e, const Expr *flow, Tensor *w, Tensor *gradient);
+void optimizer_again(Elaboration *e, const Elaboration *first);  /* before it, in a second program: the settings are those of the first */
 void optimizer_end(Elaboration *e);
 
 /* A number, list, string or word of a setting as the language has it: batch = 2 * 64. Errors are reported. */
@@ -119,6 +122,7 @@ void layers_connect(Model *m, const Program *p);
 typedef struct ModelOptions {
     const char *file;            /* for Model.file */
     bool inference_only, verify; /* verify: check the invariants before the normal forms too */
+    bool accumulate;             /* also the programs accumulate and apply */
     int batch;                   /* 0: as the train block says */
 } ModelOptions;
 Model *model_build(const Symbols *s, const ModelOptions *options);

@@ -339,6 +339,8 @@ static void reorder(Program *p, int begin)
     for (int i = 0; i < o.count; i++) order_equation(&o, i);
 }
 
+void optimizer_again(Elaboration *e, const Elaboration *first) { e->settings = first->settings; }
+
 void optimizer_end(Elaboration *e)
 {
     if (e->optimizer_begin < 0) return;
