@@ -117,7 +117,7 @@ static const struct Option { const char *name, *value, *what; Set *set; } table[
     { "--weights", "FILE", "trained weights (safetensors) that the C begins with, as constants", set_weights },
     { "--blas", "WHEN", "cblas_sgemm for large plain products: auto, always or never", set_blas },
     { "--fuse", "WHEN", "auto, or never: one kernel for each equation", set_fuse },
-    { "--memory-limit", "BYTES", "refuse a model that needs more memory: 96K, 2M", set_limit },
+    { "--memory-limit", "BYTES", "refuse a model that needs more memory: bytes, 96K (of 1024), 2M", set_limit },
     { "--write-if-changed", NULL, "leave a file alone that has its new contents already", set_changed },
     { "-MF", "FILE", "write the dependencies for make", set_depfile },
     { "--diagnostics-format", "FORM", "text or json", set_diagnostics },
@@ -128,7 +128,7 @@ enum { OPTIONS = sizeof table / sizeof *table };
 static void print_help(FILE *to)
 {
     fputs("usage: dlnc [options] FILE.dln\n"
-          "       dlnc run [options] FILE.dln -- train|eval|predict|info [its options]\n\n"
+          "       dlnc run [options] FILE.dln -- train|eval|predict|export|info [its options]\n\n"
           "Compiles a model into one C file that trains and evaluates it, or (run) compiles,\n"
           "builds with $CC and $CFLAGS, and starts it.\n\n", to);
     for (int i = 0; i < OPTIONS; i++) {
