@@ -272,6 +272,13 @@ Value value_to_tensor(Scope *s, Value v)
     return value_tensor(t);
 }
 
+/* Where a tensor of a message was made, if it stands somewhere. */
+static void note_origin(const Whole *w)
+{
+    Tensor *t = value_leaf(value_whole(w));
+    if (t && t->at.source) note_at(t->at, "%s is made here, %s", t->name, shape_text(w->rank, w->axis));
+}
+
 static bool whole_align(Scope *s, const Whole *big, Value v, Place at, const Node **out)
 {
     if (v.kind != VALUE_TENSOR) {
@@ -284,6 +291,8 @@ static bool whole_align(Scope *s, const Whole *big, Value v, Place at, const Nod
         if (w->axis[k]->extent != axis[k]->extent || w->axis[k]->batch != axis[k]->batch) {
             scope_error(s, at, "shapes %s and %s do not meet: they must be equal, or one the last axes of the other",
                         shape_text(w->rank, w->axis), shape_text(big->rank, big->axis));
+            note_origin(w);
+            note_origin(big);
             return false;
         }
     *out = whole_at(w, axis);
