@@ -14,6 +14,12 @@ const Tensor *kept_tensor(const Emission *e, int i)
     return i < m->kept.count ? m->kept.at[i] : m->totals.at[i - m->kept.count];
 }
 
+int kept_number(const Emission *e, const Tensor *t)
+{
+    for (int i = 0; i < kept_count(e); i++) if (kept_tensor(e, i) == t) return i;
+    bug("%s is not kept", t->name);
+}
+
 bool kept_in_inference(const Emission *e, const Tensor *t)
 {
     return plan_storage(e->plan, t)->offset < e->plan->weight_bytes;
@@ -261,13 +267,6 @@ static void call_apply(const Emission *e, Text *to)
         "    run_apply(&run);\n"
         "    m->iteration++;\n"
         "    return @P_OK;\n}\n");
-}
-
-/* The number of a kept tensor. */
-static int kept_number(const Emission *e, const Tensor *t)
-{
-    for (int i = 0; i < kept_count(e); i++) if (kept_tensor(e, i) == t) return i;
-    bug("%s is not kept", t->name);
 }
 
 static void accumulated_text(const Emission *e, Text *to)

@@ -4,7 +4,8 @@
  *     core.c     what it needs of runtime/core
  *     header.c   model.h                             fields.c   which values the fields of a batch may have
  *     api.c      the public functions                host.c     the section for -DDLN_MAIN
- *     weights.c  --weights: trained values as constants       profile.c  the section for -DDLN_PROFILE */
+ *     weights.c  --weights: trained values as constants       profile.c  the section for -DDLN_PROFILE
+ *     check.c    the section for -DDLN_CHECK */
 #ifndef DLNC_EMIT_H
 #define DLNC_EMIT_H
 #include "kernel/kernel.h"
@@ -34,6 +35,7 @@ void head_text(const Emission *e, const CoreUse *use, Text *to);
 void header_text(const Emission *e, Text *to);
 void api_text(const Emission *e, Text *to);
 void host_text(const Emission *e, Text *to);
+void check_text(const Emission *e, Text *to);
 void profile_text(const char *calls, Text *to);
 void core_text(const Emission *e, const CoreUse *use, bool wide, const char *body, Text *to);   /* what body needs of the core */
 
@@ -68,6 +70,7 @@ FieldRanges field_ranges(const Program *p);
 /* kept tensors, then totals: the numbering of P_get, P_put and P_tensors */
 int  kept_count(const Emission *e);
 const Tensor *kept_tensor(const Emission *e, int i);
+int  kept_number(const Emission *e, const Tensor *t);
 int64_t state_bytes(const Emission *e);          /* of an exported state */
 int  metric_values(const Model *m);              /* numbers of all metrics */
 const char *output_name(const Emission *e, int i);               /* the C name of predict's i-th output */

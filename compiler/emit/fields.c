@@ -10,6 +10,7 @@ const char *parameter_name(const Emission *e, const Tensor *t)
     const char *name = c_name(e->plan, t);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (!strcmp(name, taken[i])) return format("%s_", name);
+    if (e->model->accumulate && !strcmp(name, "worst")) return "worst_";         /* of P_check_gradients */
     return name;
 }
 

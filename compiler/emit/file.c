@@ -150,6 +150,7 @@ void emit_source(const Plan *plan, Text *c, Text *h)
         if (kernels[i]) program_text(&e, &plan->programs.at[i], kernels[i], &body);
     text_add(&body, "\n");
     api_text(&e, &body);
+    check_text(&e, &body);
     host_text(&e, &body);
 
     head_text(&e, &use, c);

@@ -144,6 +144,19 @@ static void call_with_loss(const Emission *e, const Program *p, const char *comm
     text_add(to, "int n, double *loss);\n");
 }
 
+static void gradient_check(const Emission *e, Text *to)
+{
+    Fields f = program_fields(e, e->model->accumulate);
+    template_add(e, to,
+        "#ifdef DLN_CHECK\n"
+        "/* For tests, with --real=double: compares the gradient of up to 20 elements of each parameter with central differences\n"
+        " * of the loss. *worst: the largest difference, of the largest derivative of its parameter (of 1e-4 of the loss, if\n"
+        " * that is more). The instance is afterwards as it was. One at a time: it uses static memory. */\n"
+        "int @p_check_gradients(@p *m, ");
+    fields_parameters(e, &f, to);
+    text_add(to, "int n, double *worst);\n#endif\n");
+}
+
 static void calls(const Emission *e, Text *to)
 {
     const Model *m = e->model;
@@ -170,6 +183,7 @@ static void calls(const Emission *e, Text *to)
         " * sample counts the same; apply then changes the weights by their mean, as one step does, and begins anew. It\n"
         " * returns @P_ORDER if nothing was added up. A step in between does not touch what was added up.\n * ", to);
     if (m->apply) template_add(e, to, "int @p_apply(@p *m);\n");
+    if (m->accumulate) gradient_check(e, to);
     call_with_loss(e, m->evaluate, "The loss of a batch, without training. ", to);
     if (m->predict) {
         Fields f = program_fields(e, m->predict);

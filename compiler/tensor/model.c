@@ -26,7 +26,6 @@ typedef struct Builder {
     LIST(Measured) measured;                     /* loss first, then the metrics of the train block */
     LIST(Mean) means;
     Elaboration *stepped;                        /* that of step: settings of the optimizer */
-    LIST(Gradient) sums;                         /* of each trained parameter, the state that adds up its gradient */
 } Builder;
 
 static Program *program_new(const char *name, bool training)
@@ -248,7 +247,7 @@ static void add_gradient(Builder *b, Program *p, const Gradient *g)
     const Node *weighted = node2(OP_MUL, node_read_at(g->gradient, axis), node_to_float(node_count(1)));
     Tensor *next = tensor_like(p, format("%s.next", sum->name), sum, axis, node2(OP_ADD, node_read_at(sum, axis), weighted));
     PUSH(p->updates, ((Update){ .state = sum, .value = next }));
-    PUSH(b->sums, ((Gradient){ .of = g->of, .gradient = sum }));
+    PUSH(b->model->sums, ((Gradient){ .of = g->of, .gradient = sum }));
 }
 
 static void build_accumulate(Builder *b)
@@ -274,14 +273,14 @@ static void build_apply(Builder *b)
     Program *p = m->apply = program_new("apply", true);
     Elaboration *e = elaboration_new(b->symbols, m, p, true);
     optimizer_again(e, b->stepped);
-    for (int i = 0; i < b->sums.count; i++) {
-        Tensor *w = b->sums.at[i].of, *sum = b->sums.at[i].gradient;
+    for (int i = 0; i < m->sums.count; i++) {
+        Tensor *w = m->sums.at[i].of, *sum = m->sums.at[i].gradient;
         const Index *const *axis = axes_of(w);
         const Node *mean = node2(OP_DIV, node_read_at(sum, axis), node_read(m->accumulated, NULL));
         elaborate_optimizer(e, b->train->optimizer, w, tensor_like(p, format("%s.mean", sum->name), w, axis, mean));
     }
     optimizer_end(e);
-    for (int i = 0; i < b->sums.count; i++) set_to_zero(p, b->sums.at[i].gradient);
+    for (int i = 0; i < m->sums.count; i++) set_to_zero(p, m->sums.at[i].gradient);
     set_to_zero(p, m->accumulated);
 }
 

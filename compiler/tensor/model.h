@@ -67,6 +67,7 @@ typedef struct Model {
     Program *settle;                             /* what follows from measured totals, or NULL */
     Program *step, *evaluate, *predict;          /* step: forward, backward, optimizer */
     Program *accumulate, *apply;                 /* step in two: gradients of several batches are added up, then the optimizer; or NULL */
+    LIST(Gradient) sums;                         /* of each trained parameter, the STATE that adds up its gradient */
     Tensor *accumulated;                         /* STATE: samples since the last apply */
     Program *report;                             /* metrics from their totals; wide */
 } Model;

@@ -1,6 +1,6 @@
 /* main.c: two instances from the same seed. One takes whole steps of 8 samples; the other accumulates 5 and 3 samples and
  * applies them, the second time through an exported state in between. Weights and states must agree within -DLIMIT of
- * the largest value of their tensor. Then what must be refused, and what must be without effect. */
+ * the largest value of their tensor. Then what must be refused, and the gradients beside differences of the loss. */
 #include "net.h"
 #include <math.h>
 #include <stdio.h>
@@ -89,6 +89,23 @@ static void refuse(net *m, net *small)
     check(!net_apply(m) && net_apply(m) == NET_ORDER, "apply twice");
 }
 
+/* Differences of a float loss are worth little, those of a double are close. */
+static void gradients(net *m, net *small)
+{
+    double worst = -1;
+    check(!net_accumulate(m, x, y, 3, NULL), "accumulate before the check");
+    check(!net_export_state(m, state, sizeof state), "export before the check");
+    check(!net_check_gradients(m, x, y, N, &worst), "check_gradients");
+    printf("worst gradient %g\n", worst);
+    check(worst > 0 && worst <= (sizeof(REAL) == 8 ? 1e-6 : 0.02), "the gradients are those of the loss");
+    static unsigned char after[NET_STATE_BYTES];
+    check(!net_export_state(m, after, sizeof after) && !memcmp(state, after, sizeof after), "the check leaves no trace");
+    check(!net_apply(m), "what was added up before is still there");
+    check(net_check_gradients(m, x, y, N, NULL) == NET_NULL && net_check_gradients(NULL, x, y, N, &worst) == NET_NULL, "NULL");
+    check(net_check_gradients(m, x, y, 0, &worst) == NET_SAMPLES, "no samples");
+    check(net_check_gradients(small, x, y, N, &worst) == NET_MEMORY_SHORT, "memory of the check");
+}
+
 int main(void)
 {
     net whole, parts, begin, small;
@@ -98,5 +115,6 @@ int main(void)
     check(!net_init(&small, memory[3], NET_INFER_BYTES, 7), "init for inference");
     compare(&whole, &parts, &begin);
     refuse(&parts, &small);
+    gradients(&parts, &small);
     return failed != 0;
 }
