@@ -56,15 +56,20 @@ INLINE vec kept(vec v) {
 #endif
     return v;
 }
-/* x in all lanes, from memory by one instruction: else gcc may load a whole vector to broadcast one of its lanes */
-INLINE vec spread(real x) {
-    vec v = splat(x);
-#if DLN_VECTORS && defined __AVX512F__
-    __asm__("" : "+v"(v));
+/* *p in all lanes, by one instruction from memory and in each round anew. Left to itself gcc loads a whole vector to
+ * broadcast one of its lanes, or keeps what the next round will need, and then sums have no register. */
+INLINE vec spread(const real *p) {
+#if DLN_VECTORS && defined __AVX512F__ && defined DLN_REAL_DOUBLE
+    vec v; __asm__("vbroadcastsd {%1, %0|%0, %1}" : "=v"(v) : "m"(*p)); return v;
+#elif DLN_VECTORS && defined __AVX512F__
+    vec v; __asm__("vbroadcastss {%1, %0|%0, %1}" : "=v"(v) : "m"(*p)); return v;
+#elif DLN_VECTORS && defined __AVX__ && defined DLN_REAL_DOUBLE
+    vec v; __asm__("vbroadcastsd {%1, %0|%0, %1}" : "=x"(v) : "m"(*p)); return v;
 #elif DLN_VECTORS && defined __AVX__
-    __asm__("" : "+x"(v));
+    vec v; __asm__("vbroadcastss {%1, %0|%0, %1}" : "=x"(v) : "m"(*p)); return v;
+#else
+    return splat(*p);
 #endif
-    return v;
 }
 /* sum[r][c] += a[r * a_row + k * a_k] * b[k * b_k + c * LANES ..] over k: the inner loop of every contraction */
 INLINE void contract(const int rows, const int width, int length, const real *a, const int a_row, const int a_k,
@@ -72,7 +77,7 @@ INLINE void contract(const int rows, const int width, int length, const real *a,
     for (int k = 0; k < length; k++) {
         const vec b0 = kept(load(b + k * b_k)), b1 = width > LANES ? kept(load(b + k * b_k + LANES)) : b0;
         EACH(r, ROWS) if (r < rows) {
-            const vec x = width > LANES ? spread(a[r * a_row + k * a_k]) : splat(a[r * a_row + k * a_k]);
+            const vec x = spread(a + r * a_row + k * a_k);
             sum[r][0] = fused(x, b0, sum[r][0]);
             if (width > LANES) sum[r][1] = fused(x, b1, sum[r][1]);
         }
@@ -84,7 +89,7 @@ INLINE void contract_part(const int rows, const int width, int length, const rea
     for (int k = 0; k < length; k++) {
         const vec b0 = load_part(b + k * b_k, width), b1 = width > LANES ? load_part(b + k * b_k + LANES, width - LANES) : b0;
         EACH(r, ROWS) if (r < rows) {
-            const vec x = splat(a[r * a_row + k * a_k]);
+            const vec x = spread(a + r * a_row + k * a_k);
             sum[r][0] = fused(x, b0, sum[r][0]);
             if (width > LANES) sum[r][1] = fused(x, b1, sum[r][1]);
         }
