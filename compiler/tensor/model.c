@@ -456,7 +456,10 @@ Model *model_build(const Symbols *s, const ModelOptions *options)
     if (!b.block) return NULL;
     m->name = b.block->name;
     b.train = train_read(s, m, options);
-    if (error_count()) return NULL;
+    if (error_count()) {                         /* the block's own errors belong to the same run */
+        elaborate_model(elaboration_new(s, m, program_new("check", true), true), b.block);
+        return NULL;
+    }
     m->has_train = b.train && !options->inference_only;
     if (m->has_train) {
         build_step(&b);
