@@ -113,7 +113,7 @@ static void program_text(const Emission *e, const ProgramPlan *p, const char *ke
     Text calls = {0};
     emit_calls(e->plan, p, &calls);
     if (p->program == e->model->step) profile_text(text_string(&calls), to);
-    text_addf(to, "static void run_%s(const struct run *run) {\n    (void)run;\n    OMP_PARALLEL\n    {\n", p->program->name);
+    text_addf(to, "\nstatic void run_%s(const struct run *run) {\n    (void)run;\n    OMP_PARALLEL\n    {\n", p->program->name);
     text_add(to, text_string(&calls));
     text_add(to, "    }\n}\n");
 }

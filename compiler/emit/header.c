@@ -57,15 +57,15 @@ static void sizes(const Emission *e, Text *to)
     const Plan *p = e->plan;
     const Model *m = e->model;
     text_add(to, "/* ---- sizes, in bytes ---- */\n");
-    text_addf(to, "#define %s_BATCH        %d        /* samples in one call, at most */\n", e->upper, m->batch);
+    text_addf(to, "#define %s_BATCH        %-10d /* samples in one call, at most */\n", e->upper, m->batch);
     if (e->trains)
-        text_addf(to, "#define %s_TRAIN_BYTES  %" PRId64 "    /* memory of an instance that trains */\n", e->upper, p->train_bytes);
-    text_addf(to, "#define %s_INFER_BYTES  %" PRId64 "    /* memory of an instance that only predicts and evaluates */\n", e->upper, p->infer_bytes);
-    text_addf(to, "#define %s_WEIGHT_BYTES %" PRId64 "    /* of that: weights and what is kept with them */\n", e->upper, p->weight_bytes);
-    text_addf(to, "#define %s_ALIGN        64       /* of the memory */\n", e->upper);
-    text_addf(to, "#define %s_STATE_BYTES  %" PRId64 "    /* of an exported state */\n", e->upper, state_bytes(e));
-    text_addf(to, "#define %s_TENSORS      %d        /* tensors that are kept */\n", e->upper, kept_count(e));
-    text_addf(to, "#define %s_METRICS      %d        /* numbers that %s_report gives */\n\n", e->upper, metric_values(m), e->prefix);
+        text_addf(to, "#define %s_TRAIN_BYTES  %-10" PRId64 " /* memory of an instance that trains */\n", e->upper, p->train_bytes);
+    text_addf(to, "#define %s_INFER_BYTES  %-10" PRId64 " /* memory of an instance that only predicts and evaluates */\n", e->upper, p->infer_bytes);
+    text_addf(to, "#define %s_WEIGHT_BYTES %-10" PRId64 " /* of that: weights and what is kept with them */\n", e->upper, p->weight_bytes);
+    text_addf(to, "#define %s_ALIGN        64         /* of the memory */\n", e->upper);
+    text_addf(to, "#define %s_STATE_BYTES  %-10" PRId64 " /* of an exported state */\n", e->upper, state_bytes(e));
+    text_addf(to, "#define %s_TENSORS      %-10d /* tensors that are kept */\n", e->upper, kept_count(e));
+    text_addf(to, "#define %s_METRICS      %-10d /* numbers that %s_report gives */\n\n", e->upper, metric_values(m), e->prefix);
 }
 
 static const char *const statuses =
