@@ -40,6 +40,9 @@ static Storage *storage_add(PlanOf *p, Tensor *t, PlaceKind place, bool wide)
     if (p->storage_of.at[t->id] >= 0) return &p->plan.storage.at[p->storage_of.at[t->id]];
     int element = t->type == TYPE_INT ? 4 : t->type == TYPE_BOOL ? 1 : wide || t->role == ROLE_TOTAL || p->plan.options->wide_real ? 8 : 4;
     Storage s = { .tensor = t, .place = place, .element = element, .bytes = tensor_size(t) * element, .offset = -1 };
+    if (tensor_size(t) > INT32_MAX)
+        error_at(t->at, "%s has %lld elements; the C counts the places of one tensor in an int, up to %d", t->name,
+                 (long long)tensor_size(t), INT32_MAX);
     int64_t stride = 1;
     for (int a = t->rank - 1; a >= 0; a--) {
         s.stride[a] = (int)stride;
