@@ -1,5 +1,5 @@
 /* numbers.c: what each operation gives for numbers, in double: used to fold constants and by the oracle (interpret.c).
- * The conventions are the language's: the log of what is not positive is -inf; 0 / 0 and the rest as IEEE has it;
+ * The conventions are the language's: poles and 0 / 0 as IEEE has them, so log(0) is -inf and the log of less is nan;
  * max(a, b) is a where a > b, else b; true and false are 1 and 0. */
 #include "tensor/cons.h"
 #include <math.h>
@@ -46,7 +46,7 @@ static double apply_one(Op op, double a)
     case OP_NEG: return -a;
     case OP_NOT: return a == 0;
     case OP_EXP: return exp(a > 700 ? 700 : a);
-    case OP_LOG: return a > 0 ? log(a) : isnan(a) ? a : -INFINITY;
+    case OP_LOG: return log(a);
     case OP_LOG1P: return log1p(a);
     case OP_EXPM1: return expm1(a);
     case OP_SQRT: return sqrt(a);
