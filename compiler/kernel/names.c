@@ -124,6 +124,7 @@ bool name_is_keyword(const char *name)
 
 bool name_is_taken(const char *name)
 {
+    if (!strncmp(name, "key", 3) && name[3] && !name[3 + strspn(name + 3, "0123456789")]) return true;   /* of a rand(): scope.c */
     if (!name[1]) return !strcmp(name, "n") || !strcmp(name, "m") || !strcmp(name, "I");
     return set_has(taken_names(), intern(name)) || is_prefixed(name);
 }

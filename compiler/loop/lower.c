@@ -65,6 +65,7 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
     Lowered all = {0};
     Scope s = { .plan = p, .program = program, .kernel = k, .use = use, .wide = program->program->wide, .serves_many = shared };
     const char *step = kernel_step(k);
+    scope_tensors(&s);
     PUSH(s.names, "run");
     if (step) {
         PUSH(s.names, step);

@@ -3,11 +3,35 @@
 #include <string.h>
 
 /* ---- names ---- */
+static void tensor_name(Scope *s, const Tensor *t)
+{
+    const char *name = c_name(s->plan, plan_home(s->plan, t));
+    for (int i = 0; i < s->tensors.count; i++)
+        if (s->tensors.at[i] == name) return;
+    PUSH(s->tensors, name);
+}
+
+static void read_name(const Node *e, void *data)
+{
+    if (e->op == OP_READ) tensor_name(data, e->tensor);
+}
+
+void scope_tensors(Scope *s)
+{
+    for (int i = 0; i < s->kernel->equations.count; i++) {
+        tensor_name(s, s->kernel->equations.at[i]->out);
+        visit_equation(s->kernel->equations.at[i], read_name, s);
+    }
+}
+
+/* A tensor's own name (c_name() gives one pointer) may be that of its value here, if it needs no pointer. */
 const char *scope_name(Scope *s, const char *base)
 {
     const char *name = base;
     for (int k = 2;; k++) {
         bool used = false;
+        for (int i = 0; i < s->tensors.count && !used; i++)
+            used = s->tensors.at[i] != base && !strcmp(s->tensors.at[i], name);
         for (int i = 0; i < s->names.count && !used; i++) used = !strcmp(s->names.at[i], name);
         for (int i = 0; i < s->pointers.count && !used; i++) used = !strcmp(c_name(s->plan, s->pointers.at[i].home), name);
         if (!used) break;

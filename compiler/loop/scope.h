@@ -26,6 +26,7 @@ typedef struct Scope {
                                     arrays and tables take no more (load_part); in the memory there is always room */
     LIST(Pointer) pointers;      /* tensors in memory that the function touches */
     LIST(const char *) names;
+    LIST(const char *) tensors;  /* the C names of all tensors of the kernel: a variable has none of them but its own */
     LIST(int) sites;             /* of rand() */
     LIST(Shared) shared;         /* subexpressions of this equation that occur more than once */
     int guarded;                 /* inside what a scalar test may skip: nothing is declared */
@@ -33,6 +34,7 @@ typedef struct Scope {
 } Scope;
 
 /* ---- names ---- */
+void scope_tensors(Scope *s);                                    /* first: notes the names of the kernel's tensors */
 const char *scope_name(Scope *s, const char *base);              /* base, or base2, ..: new in this function */
 void scope_bind(Scope *s, const Index *i, const CExpr *at);      /* replaces what it was */
 const CExpr *scope_bound(const Scope *s, const Index *i);        /* NULL: unbound */

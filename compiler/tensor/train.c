@@ -1,6 +1,7 @@
 /* train.c: the optimizer of the train block, run once for each parameter; its numbers become settings of the run, its
  * schedules are made once for all parameters. */
 #include "tensor/elaborate.h"
+#include <math.h>
 #include <string.h>
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
@@ -44,6 +45,10 @@ static Value setting_new(Scope *s, const char *key, const Param *p, double numbe
 {
     Model *m = s->e->model;
     Tensor *t = map_get(&s->e->settings, key);
+    if (!isfinite(number)) {
+        scope_error(s, s->call_at, "%s must be a finite number, got %g", p->name, number);
+        return value_poison();
+    }
     if (!t) {
         const char *definition = s->definition->name ? s->definition->name : def_kind_name[s->definition->kind];
         const char *name = p->name;
