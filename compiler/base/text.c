@@ -190,3 +190,9 @@ const char *nearest(const char *name, const char *const *candidates, int count)
     }
     return found;
 }
+
+const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}

@@ -20,6 +20,9 @@ void text_add_n(Text *t, const char *s, size_t length);
 void text_addf(Text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *text_string(Text *t);                /* never NULL */
 
+/* What follows the last / of a path. */
+const char *base_name(const char *path);
+
 /* The candidate nearest to name by edit distance, or NULL if none is near enough to be meant. */
 const char *nearest(const char *name, const char *const *candidates, int count);
 #endif

@@ -8,12 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 bool same_file(const char *a, const char *b)
 {
     struct stat x, y;

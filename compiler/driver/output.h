@@ -14,5 +14,4 @@ int file_write_stream(FILE *to, Text *text);
 int stream_close(FILE *to);                      /* flushes; full disks and closed pipes are errors */
 void depfile_text(Text *t, const char *target, const char *source, const Symbols *s);    /* target: source imported.., for make */
 bool same_file(const char *a, const char *b);    /* two names of one file that exists */
-const char *base_name(const char *path);
 #endif

@@ -122,3 +122,17 @@ Form form_of(const Equation *e, bool wide)
     if (scatter) f.outer = 0;
     return f;
 }
+
+const Index *counterpart(const Equation *host, const Index *of, const Equation *e)
+{
+    if (host == e) return of;
+    for (int a = 0; a < host->out->rank; a++)
+        if (sum_plain(host->left[a]) == of) return sum_plain(e->left[a]);
+    return NULL;
+}
+
+const char *axis_letter(int axis)
+{
+    static const char *const letters[MAX_RANK] = { "i", "j", "k", "l", "o", "p", "q", "r", "s", "t", "u", "v" };
+    return letters[axis];
+}

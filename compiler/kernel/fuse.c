@@ -88,16 +88,8 @@ static void check_identity(const Node *e, void *data)
 static bool reads_at_own_place(const Kernel *k, const Equation *e)
 {
     ReadsOf c = { k, e, true };
-    visit_equation(e, check_identity, &c);
+    equation_visit(e, check_identity, &c);
     return c.fine;
-}
-
-/* The index of e that stands where `of` stands in the host's left side. */
-static const Index *counterpart(const Equation *host, const Index *of, const Equation *e)
-{
-    for (int a = 0; a < host->out->rank; a++)
-        if (sum_plain(host->left[a]) == of) return sum_plain(e->left[a]);
-    return NULL;
 }
 
 static bool can_be_epilogue(Graph *g, Kernel *host, Kernel *map)
@@ -167,7 +159,7 @@ static bool passes_at_same_place(const Kernel *from, const Kernel *to, int outer
     Passing c = { .from = from, .outer = outer, .fine = true };
     for (int i = 0; i < to->equations.count; i++) {
         c.reader = &to->forms.at[i];
-        visit_equation(to->equations.at[i], check_passing, &c);
+        equation_visit(to->equations.at[i], check_passing, &c);
     }
     return c.fine;
 }

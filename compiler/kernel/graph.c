@@ -5,15 +5,6 @@
 #include <string.h>
 
 /* ---- what an equation reads ---- */
-void visit_equation(const Equation *e, NodeVisit *f, void *data)
-{
-    node_visit(e->value, f, data);
-    if (e->test) node_visit(e->test, f, data);
-    for (int a = 0; a < e->out->rank; a++)
-        for (int k = 0; k < e->left[a]->count; k++)
-            if (e->left[a]->term[k].atom) node_visit(e->left[a]->term[k].atom, f, data);
-}
-
 /* The tensors that each equation reads, found once: equations do not change any more. Open addressing by the pointer. */
 typedef struct ReadsOf { const Equation *e; Tensors reads; } ReadsOf;
 
@@ -57,7 +48,7 @@ static const Tensors *reads_of(const Equation *e)
     ReadsOf *slot = reads_slot(table, room, e);
     if (!slot->e) {
         slot->e = e;
-        visit_equation(e, collect_reads, &slot->reads);
+        equation_visit(e, collect_reads, &slot->reads);
         count++;
     }
     return &slot->reads;
@@ -84,7 +75,7 @@ static void read_search(const Node *e, void *data)
 bool equation_needs_in_place(const Equation *e, const Tensor *t)
 {
     ReadSearch s = { .tensor = t, .e = e };
-    visit_equation(e, read_search, &s);
+    equation_visit(e, read_search, &s);
     return !s.elsewhere;
 }
 
@@ -191,7 +182,7 @@ static bool reads_same_step(const Kernel *k, const Tensor *t)
     bool found = false;
     for (int i = 0; i < k->equations.count && !found; i++) {
         StepRead c = { t, k->equations.at[i], false };
-        visit_equation(k->equations.at[i], find_step_read, &c);
+        equation_visit(k->equations.at[i], find_step_read, &c);
         found = c.found;
     }
     return found;

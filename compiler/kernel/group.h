@@ -75,14 +75,15 @@ typedef struct Equations { LIST(Equation *) list; } Equations;
 /* fuse.c */
 void fuse_program(PlanOf *p, ProgramPlan *program);              /* equations -> kernels with phases; decides what is in place */
 bool equation_needs(const Equation *e, const Tensor *t);
-/* Calls f for every READ of e: value, test, left side. */
-void visit_equation(const Equation *e, NodeVisit *f, void *data);
 /* All reads of t in e are at the place that e writes. */
 bool equation_needs_in_place(const Equation *e, const Tensor *t);
 
 /* access.c: where reads and writes lie, before there is a plan: row-major */
 const Sum *place_sum(const Tensor *t, const Sum *const *subs);
 Form form_of(const Equation *e, bool wide);
+/* The index of e that stands where `of` stands in the host's left side; NULL. */
+const Index *counterpart(const Equation *host, const Index *of, const Equation *e);
+const char *axis_letter(int axis);               /* i, j, ..: for the axes of a copy */
 int64_t equation_work(const Equation *e);        /* places of its loops */
 /* Whether e's value can be had for neighbours along i at once. unit, apart: reads that move by 1, by more. */
 bool node_lanes(const Node *e, const Index *i, int *unit, int *apart);

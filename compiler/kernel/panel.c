@@ -50,7 +50,7 @@ static void look_at_kernel(Panels *c, const Kernel *k)
 {
     for (int j = 0; j < k->equations.count; j++) {
         const Equation *e = k->equations.at[j];
-        visit_equation(e, look_at_read, c);
+        equation_visit(e, look_at_read, c);
         if (!plain_last(e->left, e->out->rank)) *use_of(c, e->out) |= IS_REFUSED;
         /* a row of a rows kernel is vectors from 0 on only along the last axis */
         if (k->schedule == SCHEDULE_SCALAR && equation_is_scatter(e)) *use_of(c, e->out) |= IS_REFUSED;
@@ -96,11 +96,11 @@ static bool follow_kernel(Panels *c, const Kernel *k)
     Follow f = { .c = c, .columns = k->tile.col->extent };
     for (int j = 1; j < k->equations.count; j++) {
         const Equation *e = k->equations.at[j];
-        visit_equation(e, see_panel, &f);
+        equation_visit(e, see_panel, &f);
         if (*use_of(c, e->out) & IS_PANEL) f.panel = true;
     }
     for (int j = 1; j < k->equations.count && f.panel; j++) {
-        visit_equation(k->equations.at[j], follow_read, &f);
+        equation_visit(k->equations.at[j], follow_read, &f);
         follow(&f, k->equations.at[j]->out);
     }
     return f.grew;

@@ -90,7 +90,7 @@ static void program_touch(PlanOf *p, ProgramPlan *program)
         Touch c = { p, program, program->kernels.at[i] };
         for (int j = 0; j < c.k->equations.count; j++) {
             touch(&c, c.k->equations.at[j]->out);
-            visit_equation(c.k->equations.at[j], touch_read, &c);
+            equation_visit(c.k->equations.at[j], touch_read, &c);
         }
     }
     for (int i = 0; i < program->program->outputs.count; i++) {  /* an output that no equation makes: an input, a weight */
@@ -125,7 +125,7 @@ static const Kernel *only_kernel(const ProgramPlan *program, const Tensor *t)
             if (!made && !read) continue;
             if (only && only != k) return NULL;
             only = k;
-            visit_equation(c.e, check_local_read, &c);
+            equation_visit(c.e, check_local_read, &c);
             if (!c.fine) return NULL;
         }
     }

@@ -76,10 +76,9 @@ static Tensor *copy_made(Finder *f, const Copy *want)
     const Sum *subs[MAX_RANK];
     const Node *inside = NULL;
     for (int k = 0; k < rank; k++) {
-        static const char *const names[MAX_RANK] = { "i", "j", "k", "l", "o", "p", "q", "r", "s", "t", "u", "v" };
         int a = axis[k];
         extent[k] = want->extent[a];
-        index[k] = index_new(names[k], want->extent[a], a == 0 && t->batch);
+        index[k] = index_new(axis_letter(k), want->extent[a], a == 0 && t->batch);
         subs[a] = sum_offset(sum_index(index[k]), want->low[a]);
         if (want->low[a] || want->extent[a] != t->extent[a]) {
             padded = true;

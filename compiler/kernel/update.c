@@ -50,8 +50,7 @@ Kernel *kernel_new(ProgramPlan *to, Equation *e)
 static Equation *copy_equation(Tensor *to, Tensor *from)
 {
     const Index *index[MAX_RANK];
-    static const char *const names[MAX_RANK] = { "i", "j", "k", "l", "o", "p", "q", "r", "s", "t", "u", "v" };
-    for (int a = 0; a < to->rank; a++) index[a] = index_new(names[a], to->extent[a], a == 0 && to->batch);
+    for (int a = 0; a < to->rank; a++) index[a] = index_new(axis_letter(a), to->extent[a], a == 0 && to->batch);
     Equation *e = equation_map(to, index, node_read_at(from, index));
     e->at = from->at;
     e->layer = "";

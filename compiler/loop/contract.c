@@ -7,14 +7,6 @@
 #include "loop/lower.h"
 #include <string.h>
 
-static const Index *counterpart(const Equation *host, const Index *of, const Equation *e)
-{
-    if (host == e) return of;
-    for (int a = 0; a < host->out->rank; a++)
-        if (sum_plain(host->left[a]) == of) return sum_plain(e->left[a]);
-    return NULL;
-}
-
 /* Binds an index of the host and what stands in its place in the epilogue's equations. */
 static void bind_all(Scope *s, const Index *i, const CExpr *at)
 {

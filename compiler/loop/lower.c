@@ -23,12 +23,6 @@ void function_may_ignore_run(Function *f)
     for (int i = 0; i < rest.list.count; i++) PUSH(f->body.list, rest.list.at[i]);
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* A line of comment: nothing in it may end the comment, or be a trigraph. */
 static const char *comment_line(const char *text)
 {
@@ -121,7 +115,7 @@ void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *
     print_real(p->options->wide_real);
     for (int i = 0; i < program->kernels.count; i++)
         for (int j = 0; j < program->kernels.at[i]->equations.count; j++)
-            visit_equation(program->kernels.at[i]->equations.at[j], find_tables, &tables);
+            equation_visit(program->kernels.at[i]->equations.at[j], find_tables, &tables);
     for (int i = 0; i < tables.list.count; i++) table_print(p, tables.list.at[i], to);
     for (int i = 0; i < program->kernels.count; i++) kernel_print(p, program, program->kernels.at[i], to, use);
 }

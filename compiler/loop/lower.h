@@ -9,6 +9,9 @@ void scalar_equation(Scope *s, const Equation *e, Body *to);
 /* The loops of the reduced indices and what they leave: a sum, the best value, its place. */
 const CExpr *scalar_reduction(Scope *s, const Equation *e, Body *to);
 
+/* The loops over e's reduced indices, and their fused place; the body of the innermost. */
+Body *reduced_loops(Scope *s, const Equation *e, Body *to, const CExpr **fused);
+
 /* product.c: SCHEDULE_PRODUCT */
 void product_kernel(Scope *s, Body *to);
 

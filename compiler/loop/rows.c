@@ -23,7 +23,7 @@ static void check_own_place(const Node *e, void *data)
 static bool reads_at_own_place(const Equation *e, const Tensor *t)
 {
     OwnPlace c = { t, e, true };
-    visit_equation(e, check_own_place, &c);
+    equation_visit(e, check_own_place, &c);
     return c.fine;
 }
 
@@ -132,6 +132,15 @@ static const CExpr *tested_reduction(Scope *s, const Equation *e, Body *to)
     return value;
 }
 
+/* Loop i of a segment: one variable for the index of each of its equations. */
+static Stmt *segment_loop(Scope *s, const Segment *segment, int i, Body *to)
+{
+    const Form *forms = s->kernel->forms.at + segment->first;
+    const char *name = scope_name(s, index_spelling(forms[0].loop[i]));
+    for (int q = 0; q < segment->count; q++) scope_bind(s, forms[q].loop[i], cexpr_name(C_INT, name));
+    return stmt_for(to, name, cexpr_int(0), index_end(forms[0].loop[i]));
+}
+
 /* ---- plain ---- */
 static void plain_segment(Scope *s, const Segment *segment, Body *to)
 {
@@ -139,10 +148,7 @@ static void plain_segment(Scope *s, const Segment *segment, Body *to)
     const Form *f = &k->forms.at[segment->first];
     Body *inner = to;
     for (int i = k->outer; i < f->loops; i++) {
-        const char *name = scope_name(s, index_spelling(f->loop[i]));
-        for (int q = 0; q < segment->count; q++)
-            scope_bind(s, k->forms.at[segment->first + q].loop[i], cexpr_name(C_INT, name));
-        inner = &stmt_for(inner, name, cexpr_int(0), index_end(f->loop[i]))->body;
+        inner = &segment_loop(s, segment, i, inner)->body;
     }
     for (int q = 0; q < segment->count; q++) {
         const Equation *e = k->equations.at[segment->first + q];
@@ -213,12 +219,8 @@ static const CExpr *lanes_arg(Scope *s, const Equation *e, Body *to)
     s->lane = NULL;
     Body *inner = tested(s, e, to);
     s->lane = lane;
-    const CExpr *fused = cexpr_int(0);
-    for (int i = 0; i < e->reduced_count; i++) {
-        const char *name = scope_index(s, e->reduced[i]);
-        inner = &stmt_for(inner, name, cexpr_int(0), index_end(e->reduced[i]))->body;
-        fused = cexpr_add(cexpr_scale(fused, e->reduced[i]->extent), cexpr_name(C_INT, name));
-    }
+    const CExpr *fused;
+    inner = reduced_loops(s, e, inner, &fused);
     s->body = inner;
     scope_equation(s, e);
     const CExpr *next = scope_let(s, "next", cexpr_to(s, scope_value(s, e->value), C_VEC));
@@ -266,10 +268,7 @@ static void lanes_segment(Scope *s, const Segment *segment, bool shared_out, Bod
     const Form *f = &k->forms.at[segment->first];
     Body *inner = to;
     for (int i = k->outer; i < f->loops; i++) {
-        const char *name = scope_name(s, index_spelling(f->loop[i]));
-        for (int q = 0; q < segment->count; q++)
-            scope_bind(s, k->forms.at[segment->first + q].loop[i], cexpr_name(C_INT, name));
-        Stmt *loop = stmt_for(inner, name, cexpr_int(0), index_end(f->loop[i]));
+        Stmt *loop = segment_loop(s, segment, i, inner);
         if (shared_out && i == k->outer) loop->pragma = "OMP_FOR";
         if (i == f->loops - 1) loop->step = "LANES";
         inner = &loop->body;

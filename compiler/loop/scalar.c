@@ -27,6 +27,17 @@ static CType value_type(const Scope *s, const Equation *e)
     return e->value->type == TYPE_FLOAT ? float_type(s) : e->value->type == TYPE_INT ? C_INT : C_BOOL;
 }
 
+Body *reduced_loops(Scope *s, const Equation *e, Body *to, const CExpr **fused)
+{
+    *fused = cexpr_int(0);
+    for (int i = 0; i < e->reduced_count; i++) {
+        const char *name = scope_index(s, e->reduced[i]);
+        to = &stmt_for(to, name, cexpr_int(0), index_end(e->reduced[i]))->body;
+        *fused = cexpr_add(cexpr_scale(*fused, e->reduced[i]->extent), cexpr_name(C_INT, name));
+    }
+    return to;
+}
+
 /* The loops over the reduced indices; returns what they leave: the sum, the best, its place. */
 const CExpr *scalar_reduction(Scope *s, const Equation *e, Body *to)
 {
@@ -41,13 +52,8 @@ const CExpr *scalar_reduction(Scope *s, const Equation *e, Body *to)
         place = cexpr_name(C_INT, scope_name(s, "place"));
         stmt_let(to, "int", place->name, cexpr_int(0));
     }
-    Body *inner = to;
-    const CExpr *fused = cexpr_int(0);
-    for (int i = 0; i < e->reduced_count; i++) {
-        const char *name = scope_index(s, e->reduced[i]);
-        inner = &stmt_for(inner, name, cexpr_int(0), index_end(e->reduced[i]))->body;
-        fused = cexpr_add(cexpr_scale(fused, e->reduced[i]->extent), cexpr_name(C_INT, name));
-    }
+    const CExpr *fused;
+    Body *inner = reduced_loops(s, e, to, &fused);
     s->body = inner;
     scope_equation(s, e);
     const CExpr *value = type == C_BOOL ? scope_test(s, e->value) : cexpr_to(s, scope_value(s, e->value), type);

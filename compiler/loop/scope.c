@@ -20,7 +20,7 @@ void scope_tensors(Scope *s)
 {
     for (int i = 0; i < s->kernel->equations.count; i++) {
         tensor_name(s, s->kernel->equations.at[i]->out);
-        visit_equation(s->kernel->equations.at[i], read_name, s);
+        equation_visit(s->kernel->equations.at[i], read_name, s);
     }
 }
 

@@ -67,7 +67,7 @@ static void find_table(const Node *e, void *data)
 static bool may_be_shared(const Kernel *k, const Functions *f)
 {
     TableSearch c = {0};
-    for (int i = 0; i < k->equations.count; i++) visit_equation(k->equations.at[i], find_table, &c);
+    for (int i = 0; i < k->equations.count; i++) equation_visit(k->equations.at[i], find_table, &c);
     int statements = 0;
     for (int i = 0; i < f->list.count; i++) statements += f->list.at[i]->body.list.count;
     return !c.found && (k->schedule == SCHEDULE_TILE || statements > 1 || k->equations.count > 1 || k->schedule == SCHEDULE_ROWS);
