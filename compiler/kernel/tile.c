@@ -197,6 +197,7 @@ static bool uses_reduced(const Equation *e, const Node *test)
 
 static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
 {
+    enum { USES = 16 };                          /* of each place of a copy: then its borders may be wide */
     Copy want[2] = { copy_of(p->read[0], e), copy_of(p->read[1], e) };
     bool padded[2] = {0};
     for (int i = 0; i < p->tests.count; i++) {
@@ -220,7 +221,8 @@ static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
             before *= want[k].of->extent[a];
             after *= want[k].extent[a];
         }
-        if (after > 2.5 * before + 4096 || (e->loop && is_made_in(f, want[k].of, e->loop))) return false;
+        bool dear = after > 2.5 * before + 4096 && after * USES > (double)equation_work(e);
+        if (dear || (e->loop && is_made_in(f, want[k].of, e->loop))) return false;
     }
     for (int k = 0; k < 2; k++) {
         if (!padded[k]) continue;
