@@ -12,11 +12,17 @@
 enum { SERIAL_WORK = 1 << 11, SERIAL_TOTAL = 1 << 14 };
 
 /* ---- joining ---- */
-static int position(const Graph *g, const Equation *e)
+static void swap_equations(Kernel *k, int a, int b)
 {
-    int at = 0;
-    while (at < g->order.count && g->order.at[at] != e) at++;
-    return at;
+    Equation *e = k->equations.at[a];
+    Form f = k->forms.at[a];
+    int place = k->places.at[a];
+    k->equations.at[a] = k->equations.at[b];
+    k->forms.at[a] = k->forms.at[b];
+    k->places.at[a] = k->places.at[b];
+    k->equations.at[b] = e;
+    k->forms.at[b] = f;
+    k->places.at[b] = place;
 }
 
 /* a takes the equations of b, in the program's order. */
@@ -26,21 +32,10 @@ static void join(Graph *g, Kernel *a, Kernel *b)
     for (int i = 0; i < b->equations.count; i++) {
         PUSH(a->equations, b->equations.at[i]);
         PUSH(a->forms, b->forms.at[i]);
-        for (int k = a->equations.count - 1; k > keep; k--) {
-            if (position(g, a->equations.at[k - 1]) <= position(g, a->equations.at[k])) break;
-            Equation *e = a->equations.at[k];
-            Form f = a->forms.at[k];
-            a->equations.at[k] = a->equations.at[k - 1];
-            a->forms.at[k] = a->forms.at[k - 1];
-            a->equations.at[k - 1] = e;
-            a->forms.at[k - 1] = f;
-        }
+        PUSH(a->places, b->places.at[i]);
+        for (int k = a->equations.count - 1; k > keep && a->places.at[k - 1] > a->places.at[k]; k--) swap_equations(a, k - 1, k);
     }
-    int at = 0;
-    while (g->program->kernels.at[at] != b) at++;
-    for (; at + 1 < g->program->kernels.count; at++) g->program->kernels.at[at] = g->program->kernels.at[at + 1];
-    g->program->kernels.count--;
-    graph_build(g);
+    graph_join(g, a, b);
 }
 
 static bool may_join(Graph *g, Kernel *a, Kernel *b)
@@ -194,7 +189,7 @@ static bool reads_too_late(Graph *g, const Kernel *a, const Kernel *b)
     for (int j = 0; j < b->equations.count; j++) {
         Tensor *home = plan_home(&g->plan->plan, b->equations.at[j]->out);
         for (int i = 0; home->role != ROLE_TEMP && i < a->equations.count; i++)
-            if (equation_needs(a->equations.at[i], home) && position(g, a->equations.at[i]) > position(g, b->equations.at[j])) return true;
+            if (a->places.at[i] > b->places.at[j] && equation_needs(a->equations.at[i], home)) return true;
     }
     return false;
 }
@@ -291,7 +286,6 @@ void fuse_program(PlanOf *plan, ProgramPlan *program)
     for (int i = 0; i < all.list.count; i++) kernel_new(program, all.list.at[i]);
     graph_build(&g);
     place_updates(&g);
-    for (int i = 0; i < program->kernels.count; i++) PUSH(g.order, program->kernels.at[i]->equations.at[0]);
     if (fuse) join_kernels(&g, &tiles);
     graph_phases(&g);
     name_kernels(&g);

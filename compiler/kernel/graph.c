@@ -113,6 +113,37 @@ void graph_build(Graph *g)
     }
 }
 
+static void kernels_replace(Kernels *in, Kernel *b, Kernel *a)
+{
+    int n = 0;
+    bool known = false;
+    for (int i = 0; i < in->list.count; i++) known |= in->list.at[i] == a;
+    for (int i = 0; i < in->list.count; i++) {
+        Kernel *k = in->list.at[i];
+        if (k != b) in->list.at[n++] = k;
+        else if (!known) { in->list.at[n++] = a; known = true; }
+    }
+    in->list.count = n;
+}
+
+void graph_join(Graph *g, Kernel *a, Kernel *b)
+{
+    Tensors *reads = &g->reads.at[b->id];
+    for (int i = 0; i < reads->list.count; i++) {
+        kernels_replace(of_tensor(&g->readers, reads->list.at[i]), b, a);
+        tensors_add(&g->reads.at[a->id], reads->list.at[i]);
+    }
+    for (int i = 0; i < b->equations.count; i++) {
+        Tensor *out = b->equations.at[i]->out, *home = plan_home(&g->plan->plan, out);
+        kernels_replace(of_tensor(&g->makers, out), b, a);
+        if (home->role != ROLE_TEMP) kernels_replace(of_tensor(&g->writers, home), b, a);
+    }
+    int at = 0;
+    while (g->program->kernels.at[at] != b) at++;
+    for (; at + 1 < g->program->kernels.count; at++) g->program->kernels.at[at] = g->program->kernels.at[at + 1];
+    g->program->kernels.count--;
+}
+
 /* Calls f for every kernel that must come after k. */
 void each_next(Graph *g, Kernel *k, Visit *f, void *data)
 {
@@ -138,7 +169,7 @@ typedef struct Search { Graph *g; bool *seen; Kernel *target; bool found; } Sear
 
 static bool *nothing_seen(Graph *g)
 {
-    int n = g->program->kernels.count + 1;
+    int n = g->reads.count + 1;
     if (n > g->seen_room) {
         g->seen = NEW_ARRAY(bool, n);
         g->seen_room = n;

@@ -13,11 +13,11 @@ typedef struct Graph {
     LIST(Kernels) makers, readers, writers;      /* by tensor id; writers: who writes over a state */
     bool *seen;                                  /* what a search has seen, by kernel; used again by the next */
     int seen_room;
-    LIST(const Equation *) order;                /* all equations, as the program has them */
 } Graph;
 
 /* graph.c */
-void graph_build(Graph *g);                      /* after kernels have come, gone or joined: numbers them anew */
+void graph_build(Graph *g);                      /* after kernels have come: numbers them */
+void graph_join(Graph *g, Kernel *a, Kernel *b); /* what b reads and makes is a's from now on; b is no more */
 Kernels *of_tensor(void *list, const Tensor *t); /* an entry of makers or readers */
 typedef void Visit(Kernel *next, void *data);
 void each_next(Graph *g, Kernel *k, Visit *f, void *data);       /* every kernel that must come after k */

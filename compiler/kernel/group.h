@@ -47,6 +47,7 @@ struct Kernel {
     const char *name;            /* of its C function, without the program's: dense_z */
     LIST(Equation *) equations;  /* in the program's order */
     LIST(Form) forms;            /* of each */
+    LIST(int) places;            /* of each: where the program has it */
     Schedule schedule;
     Tile tile;                   /* TILE: of equations.at[0]; the others are maps at the same places */
     MatrixProduct product;            /* PRODUCT */
@@ -55,7 +56,7 @@ struct Kernel {
     Loop *loop;                  /* one step of this loop */
     int phase;                   /* of the program; all kernels of a loop have the same, */
     int inner;                   /* and their own inside a step */
-    int id;                      /* its place in ProgramPlan.kernels */
+    int id;                      /* what a Graph knows it by; in the order of ProgramPlan.kernels */
 };
 
 struct NameTable { LIST(const char *) of; };                     /* by tensor id */

@@ -113,23 +113,42 @@ static void check_local_read(const Node *e, void *data)
     }
 }
 
-/* The kernel that makes t if no other makes or reads it, and reads it in the row (tile, step) that makes it. */
-static const Kernel *only_kernel(const ProgramPlan *program, const Tensor *t)
+/* For each tensor the kernel that alone makes and reads it, in the row (tile, step) that makes it; else NULL. */
+typedef struct Owner { const Kernel *kernel; bool several; } Owner;
+typedef struct Owners { LIST(Owner) by_tensor; const Kernel *kernel; const Equation *e; } Owners;
+
+static void owner_note(Owners *o, const Tensor *t)
 {
-    const Kernel *only = NULL;
-    for (int i = 0; i < program->kernels.count; i++) {
-        const Kernel *k = program->kernels.at[i];
-        for (int j = 0; j < k->equations.count; j++) {
-            LocalSearch c = { t, k, k->equations.at[j], true };
-            bool made = c.e->out == t, read = equation_needs(c.e, t);
-            if (!made && !read) continue;
-            if (only && only != k) return NULL;
-            only = k;
-            equation_visit(c.e, check_local_read, &c);
-            if (!c.fine) return NULL;
+    while (o->by_tensor.count <= t->id) PUSH(o->by_tensor, ((Owner){0}));
+    Owner *owner = &o->by_tensor.at[t->id];
+    LocalSearch c = { t, o->kernel, o->e, true };
+    if (!owner->several) equation_visit(o->e, check_local_read, &c);
+    owner->several |= (owner->kernel && owner->kernel != o->kernel) || !c.fine;
+    owner->kernel = o->kernel;
+}
+
+static void owner_read(const Node *e, void *data)
+{
+    if (e->op == OP_READ && e->tensor->role == ROLE_TEMP) owner_note(data, e->tensor);
+}
+
+static Owners find_owners(const ProgramPlan *program)
+{
+    Owners o = {0};
+    for (int i = 0; i < program->kernels.count; i++)
+        for (int j = 0; j < program->kernels.at[i]->equations.count; j++) {
+            o.kernel = program->kernels.at[i];
+            o.e = o.kernel->equations.at[j];
+            owner_note(&o, o.e->out);
+            equation_visit(o.e, owner_read, &o);
         }
-    }
-    return only;
+    return o;
+}
+
+static const Kernel *only_kernel(const Owners *o, const Tensor *t)
+{
+    const Owner *owner = &o->by_tensor.at[t->id];
+    return owner->several ? NULL : owner->kernel;
 }
 
 enum { ROW_BYTES = 16 << 10 };
@@ -137,6 +156,7 @@ enum { ROW_BYTES = 16 << 10 };
 /* Tensors of one kernel need no memory: registers, or an array of one row. The axes of the outer loops have stride 0. */
 static void place_locals(PlanOf *p, ProgramPlan *program)
 {
+    Owners owners = find_owners(program);
     for (int i = 0; i < program->kernels.count; i++) {
         const Kernel *k = program->kernels.at[i];
         for (int j = 0; j < k->equations.count && k->schedule != SCHEDULE_SCALAR; j++) {
@@ -144,7 +164,7 @@ static void place_locals(PlanOf *p, ProgramPlan *program)
             if (e->out->role != ROLE_TEMP || plan_home(&p->plan, e->out) != e->out || is_output(program->program, e->out)) continue;
             Storage *s = &p->plan.storage.at[p->storage_of.at[e->out->id]];
             if (k->schedule == SCHEDULE_TILE && k->tile.block && j == 0) continue;
-            if (s->place != PLACE_MEMORY || only_kernel(program, e->out) != k) continue;
+            if (s->place != PLACE_MEMORY || only_kernel(&owners, e->out) != k) continue;
             int64_t size = 1;
             int stride[MAX_RANK] = {0};
             for (int a = e->out->rank - 1; a >= 0; a--) {
@@ -199,22 +219,6 @@ static bool belongs(const ProgramPlan *program, const Tensor *t)
     return false;
 }
 
-/* The most bytes that are alive at once. */
-static int64_t live_bound(const PlanOf *p, const ProgramPlan *program)
-{
-    int64_t most = 0;
-    for (int phase = 0; phase < program->phases; phase++) {
-        int64_t sum = 0;
-        for (int i = 0; i < p->plan.storage.count; i++) {
-            const Storage *s = &p->plan.storage.at[i];
-            if (is_scratch(p, s) && s->first_phase <= phase && phase <= s->last_phase && belongs(program, s->tensor))
-                sum += round_up(s->bytes, ALIGNMENT);
-        }
-        if (sum > most) most = sum;
-    }
-    return most;
-}
-
 /* Orders in which tensors look for a place; which one leaves fewest holes differs from model to model. */
 static double rank_of(const Storage *s, int order)
 {
@@ -229,6 +233,22 @@ static double rank_of(const Storage *s, int order)
 enum { ORDERS = 5 };
 
 typedef struct Scratch { LIST(Storage *) list; } Scratch;
+
+/* The most bytes that are alive at once. */
+static int64_t live_bound(const Scratch *mine, int phases)
+{
+    int64_t *change = NEW_ARRAY(int64_t, phases + 1), most = 0, sum = 0;
+    for (int i = 0; i < mine->list.count; i++) {
+        const Storage *s = mine->list.at[i];
+        change[s->first_phase] += round_up(s->bytes, ALIGNMENT);
+        change[s->last_phase + 1] -= round_up(s->bytes, ALIGNMENT);
+    }
+    for (int phase = 0; phase < phases; phase++) {
+        sum += change[phase];
+        if (sum > most) most = sum;
+    }
+    return most;
+}
 
 static void scratch_sort(Scratch *mine, int order)
 {
@@ -265,7 +285,7 @@ static int64_t scratch_place(PlanOf *p, ProgramPlan *program, int64_t from, cons
         }
     int best = 0;
     int64_t least = -1;
-    program->live_bytes = live_bound(p, program);
+    program->live_bytes = live_bound(&mine, program->phases);
     for (int order = 0; order < ORDERS && mine.list.count < 2000; order++) {
         int64_t end = scratch_try(&mine, order, from, fixed);
         if (least < 0 || end < least) {

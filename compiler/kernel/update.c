@@ -40,6 +40,7 @@ Kernel *kernel_new(ProgramPlan *to, Equation *e)
     Kernel *k = NEW(Kernel);
     PUSH(k->equations, e);
     PUSH(k->forms, ((Form){0}));
+    PUSH(k->places, to->kernels.count);
     k->loop = e->loop;
     k->id = to->kernels.count;
     PUSH(to->kernels, k);
