@@ -1,5 +1,6 @@
 /* profile.c: the section of model.c for -DDLN_PROFILE: the time of each kernel of a step, printed when the program ends.
- * Every call of a kernel is replaced by itself between two barriers and two looks at the clock. */
+ * Every call of a kernel is replaced by itself between two barriers and two looks at the clock; inside a loop over the
+ * samples, where there can be no barrier, by the first thread's time for its samples. */
 #include "emit/emit.h"
 #include <ctype.h>
 #include <string.h>
@@ -33,6 +34,16 @@ static const char *const times =
     "    OMP_MASTER { profile[k].seconds += profile_now() - begin_; profile[k].calls++; } \\\n"
     "} while (0)\n"
     "#ifdef _OPENMP\n"
+    "#define FIRST_THREAD (omp_get_thread_num() == 0)\n"
+    "#else\n"
+    "#define FIRST_THREAD 1\n"
+    "#endif\n"
+    "#define PROFILE_SAMPLE(k, call) do { \\\n"
+    "    const double begin_ = profile_now(); \\\n"
+    "    call; \\\n"
+    "    if (FIRST_THREAD) { profile[k].seconds += profile_now() - begin_; profile[k].calls++; } \\\n"
+    "} while (0)\n"
+    "#ifdef _OPENMP\n"
     "#define OMP_MASTER _Pragma(\"omp master\")\n"
     "#else\n"
     "#define OMP_MASTER\n"
@@ -42,13 +53,17 @@ static const char *const times =
 void profile_text(const char *calls, Text *to)
 {
     LIST(const char *) names = {0};
+    LIST(bool) in_sequence = {0};
     for (const char *at = strstr(calls, "(run"); at; at = strstr(at + 1, "(run")) {
         const char *begin = at;
         while (begin > calls && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_')) begin--;
         const char *name = intern_n(begin, (size_t)(at - begin));
-        bool again = begin == at;
+        bool again = begin == at || at[4] == '-';                    /* share(run->n, ..) is no kernel */
         for (int i = 0; i < names.count; i++) again |= names.at[i] == name;
-        if (!again) PUSH(names, name);
+        if (again) continue;
+        const char *end = strchr(at, ')');
+        PUSH(names, name);
+        PUSH(in_sequence, end - at > 5 && !strncmp(end - 5, " slot", 5));
     }
     if (!names.count) return;
     text_add(to, "\n#ifdef DLN_PROFILE          /* the time of each kernel, on stderr when the program ends */\n"
@@ -57,6 +72,6 @@ void profile_text(const char *calls, Text *to)
     for (int i = 0; i < names.count; i++) text_addf(to, "    {\"%s\", 0, 0},\n", names.at[i]);
     text_addf(to, "};\n%s", times);
     for (int i = 0; i < names.count; i++)
-        text_addf(to, "#define %s(...) PROFILE(%d, %s(__VA_ARGS__))\n", names.at[i], i, names.at[i]);
+        text_addf(to, "#define %s(...) PROFILE%s(%d, %s(__VA_ARGS__))\n", names.at[i], in_sequence.at[i] ? "_SAMPLE" : "", i, names.at[i]);
     text_add(to, "#endif\n");
 }

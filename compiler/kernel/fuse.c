@@ -287,6 +287,8 @@ void fuse_program(PlanOf *plan, ProgramPlan *program)
     graph_build(&g);
     place_updates(&g);
     if (fuse) join_kernels(&g, &tiles);
+    if (fuse) find_sequences(&g);
     graph_phases(&g);
+    sequences_order(program);
     name_kernels(&g);
 }

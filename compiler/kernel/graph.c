@@ -162,7 +162,10 @@ void each_next(Graph *g, Kernel *k, Visit *f, void *data)
     }
 }
 
-bool same_unit(const Kernel *a, const Kernel *b) { return a == b || (a->loop && a->loop == b->loop); }
+bool same_unit(const Kernel *a, const Kernel *b)
+{
+    return a == b || (a->loop && a->loop == b->loop) || (a->sequence && a->sequence == b->sequence);
+}
 
 /* ---- paths ---- */
 typedef struct Search { Graph *g; bool *seen; Kernel *target; bool found; } Search;
@@ -187,6 +190,7 @@ static void search_from(Kernel *k, void *data)
     each_next(s->g, k, search_from, s);
     for (int i = 0; k->loop && i < s->g->program->kernels.count; i++)
         if (s->g->program->kernels.at[i]->loop == k->loop) search_from(s->g->program->kernels.at[i], s);
+    for (int i = 0; k->sequence && i < k->sequence->kernels.count; i++) search_from(k->sequence->kernels.at[i], s);
 }
 
 static void search_round(Kernel *k, void *data)
@@ -247,6 +251,7 @@ static void search_round_in_step(Kernel *k, void *data)
 bool reaches_round(Graph *g, Kernel *from, Kernel *to)
 {
     Search s = { .g = g, .seen = nothing_seen(g), .target = to };
+    for (int i = 0; from->sequence && i < from->sequence->kernels.count; i++) s.seen[from->sequence->kernels.at[i]->id] = true;
     s.seen[from->id] = true;
     if (from->loop && from->loop == to->loop) each_in_step(g, from, search_round_in_step, &s);
     else each_next(g, from, search_round, &s);
@@ -269,7 +274,7 @@ static void raise_next(Kernel *next, void *data)
 {
     Raise *r = data;
     if (r->inside) {
-        if (next->inner <= r->from->inner) {
+        if (same_unit(next, r->from) && next->inner <= r->from->inner) {
             next->inner = r->from->inner + 1;
             r->grew = true;
         }
@@ -292,11 +297,14 @@ void graph_phases(Graph *g)
                 if (other->loop != k->loop) continue;
                 if (other->phase > k->phase) { k->phase = other->phase; r.grew = true; }
             }
+            for (int j = 0; k->sequence && j < k->sequence->kernels.count; j++)
+                if (k->sequence->kernels.at[j]->phase > k->phase) { k->phase = k->sequence->kernels.at[j]->phase; r.grew = true; }
             r.from = k;
             r.inside = false;
             each_next(g, k, raise_next, &r);
-            r.inside = k->loop != NULL;
-            if (r.inside) each_in_step(g, k, raise_next, &r);
+            r.inside = k->loop || k->sequence;
+            if (k->loop) each_in_step(g, k, raise_next, &r);
+            else if (k->sequence) each_next(g, k, raise_next, &r);
         }
         if (!r.grew) break;
     }

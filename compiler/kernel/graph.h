@@ -32,4 +32,8 @@ void place_updates(Graph *g);                    /* decides which values are com
 
 /* fuse.c */
 void join_kernels(Graph *g, const Tiles *tiles);
+
+/* sequence.c */
+void find_sequences(Graph *g);                   /* after all joins, before the phases */
+void sequences_order(ProgramPlan *p);            /* after the phases */
 #endif

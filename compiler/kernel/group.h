@@ -43,6 +43,13 @@ typedef struct MatrixProduct {
     bool a_turned, b_turned;
 } MatrixProduct;
 
+/* One loop over the samples round several kernels: sequence.c. */
+typedef struct Sequence {
+    LIST(Kernel *) kernels;      /* in the order of the calls */
+    int slots;                   /* so many frames; a slot has its share of the samples, one after the other */
+    Storage *frames;             /* what passes between the kernels only; NULL: nothing */
+} Sequence;
+
 struct Kernel {
     const char *name;            /* of its C function, without the program's: dense_z */
     LIST(Equation *) equations;  /* in the program's order */
@@ -54,7 +61,8 @@ struct Kernel {
     int outer;                   /* ROWS: so many indices are loops round all of it */
     bool add;                    /* the one equation adds to what is there: a total */
     Loop *loop;                  /* one step of this loop */
-    int phase;                   /* of the program; all kernels of a loop have the same, */
+    Sequence *sequence;          /* or NULL */
+    int phase;                   /* of the program; all kernels of a loop or sequence have the same, */
     int inner;                   /* and their own inside a step */
     int id;                      /* what a Graph knows it by; in the order of ProgramPlan.kernels */
 };
@@ -88,6 +96,15 @@ const char *axis_letter(int axis);               /* i, j, ..: for the axes of a 
 int64_t equation_work(const Equation *e);        /* places of its loops */
 /* Whether e's value can be had for neighbours along i at once. unit, apart: reads that move by 1, by more. */
 bool node_lanes(const Node *e, const Index *i, int *unit, int *apart);
+
+/* plan.c: first fit. */
+typedef struct Region { int64_t offset, bytes; int first, last; } Region;
+typedef struct Arena { LIST(Region) taken; int64_t end; } Arena;
+/* The lowest offset from `from` on where bytes are free in the times first .. last; takes them. */
+int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int last);
+
+/* sequence.c: which tensors lie in frames, and where there */
+void place_frames(PlanOf *p, ProgramPlan *program);
 
 /* split.c: long sums into small results in two steps: one partial result for each sample (or row), then their sum. */
 void split_sums(Equations *all);

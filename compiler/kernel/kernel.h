@@ -34,6 +34,7 @@ typedef struct Storage {
     int stride[MAX_RANK];        /* elements between neighbours of each axis: the layout. Row-major unless the plan had a reason */
     int panel;                   /* > 0: the last axis is stored in panels of that many (performance.md rule 5); files keep the logical order */
     int first_phase, last_phase; /* live interval within its program; kept tensors: always */
+    const struct Sequence *sequence;             /* not NULL: lies in the frames of this sequence, one for a slot instead of a sample */
 } Storage;
 
 typedef struct Kernel Kernel;    /* kernel/fuse.c and loop/ know what is inside */

@@ -25,7 +25,7 @@ static char *use_of(Panels *c, const Tensor *t)
 static bool may_be_panel(const Panels *c, const Tensor *t)
 {
     const Storage *s = plan_storage(&c->p->plan, t);
-    return s->place == PLACE_MEMORY && t->type == TYPE_FLOAT && t->role != ROLE_TOTAL && t->rank >= 2
+    return s->place == PLACE_MEMORY && !s->sequence && t->type == TYPE_FLOAT && t->role != ROLE_TOTAL && t->rank >= 2
         && t->extent[t->rank - 1] % PANEL == 0 && t->extent[t->rank - 1] > PANEL;
 }
 

@@ -183,11 +183,8 @@ static void place_locals(PlanOf *p, ProgramPlan *program)
 }
 
 /* ---- offsets ---- */
-typedef struct Region { int64_t offset, bytes; int first, last; } Region;
-typedef struct Arena { LIST(Region) taken; int64_t end; } Arena;
-
-/* The lowest offset from `from` on where bytes are free in the phases first .. last. `taken` is kept by offset. */
-static int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int last)
+/* `taken` is kept by offset */
+int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int last)
 {
     int64_t at = from;
     for (int i = 0; i < a->taken.count; i++) {
@@ -208,7 +205,7 @@ static int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int
 
 static bool is_scratch(const PlanOf *p, const Storage *s)
 {
-    return s->place == PLACE_MEMORY && s->tensor->role == ROLE_TEMP && plan_home(&p->plan, s->tensor) == s->tensor;
+    return s->place == PLACE_MEMORY && !s->sequence && s->tensor->role == ROLE_TEMP && plan_home(&p->plan, s->tensor) == s->tensor;
 }
 
 static bool belongs(const ProgramPlan *program, const Tensor *t)
@@ -283,6 +280,10 @@ static int64_t scratch_place(PlanOf *p, ProgramPlan *program, int64_t from, cons
             s->offset = 0;                       /* pieces of one tensor: once */
             PUSH(mine.list, s);
         }
+    for (int i = 0; i < program->kernels.count; i++) {
+        const Sequence *s = program->kernels.at[i]->sequence;
+        if (s && s->frames && s->kernels.at[0] == program->kernels.at[i]) PUSH(mine.list, s->frames);
+    }
     int best = 0;
     int64_t least = -1;
     program->live_bytes = live_bound(&mine, program->phases);
@@ -429,6 +430,7 @@ Plan *plan_model(Model *m, const EmitOptions *options)
     for (int i = 0; i < p->plan.programs.count; i++) {
         program_touch(p, &p->plan.programs.at[i]);
         place_locals(p, &p->plan.programs.at[i]);
+        place_frames(p, &p->plan.programs.at[i]);
     }
 
     choose_panels(p);
@@ -450,6 +452,7 @@ Plan *plan_model(Model *m, const EmitOptions *options)
     }
     for (int i = 0; i < p->plan.storage.count; i++) {            /* what is computed in a state's place */
         Storage *s = &p->plan.storage.at[i];
+        if (s->sequence) s->offset += s->sequence->frames->offset;
         Tensor *home = plan_home(&p->plan, s->tensor);
         if (home != s->tensor) {
             const Storage *at = plan_storage(&p->plan, home);

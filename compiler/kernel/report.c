@@ -22,7 +22,7 @@ void plan_print_kernels(const Plan *p, FILE *to)
             for (int k = 0; k < q->kernels.count; k++) {
                 const Kernel *kernel = q->kernels.at[k];
                 if (kernel->phase != phase) continue;
-                fprintf(to, "phase %d%s  %s (%s)\n", phase, kernel->loop ? format(".%d", kernel->inner) : "", kernel->name,
+                fprintf(to, "phase %d%s  %s (%s)\n", phase, kernel->loop || kernel->sequence ? format(".%d", kernel->inner) : "", kernel->name,
                         schedules[kernel->schedule]);
                 for (int j = 0; j < kernel->equations.count; j++) {
                     const Equation *e = kernel->equations.at[j];

@@ -148,6 +148,7 @@ static const char *outer_parameters(const Scope *s, bool types)
         text_addf(&t, ", %s", types ? "int " : "");
         cexpr_print(scope_bound(s, e->index[i]), &t);
     }
+    if (k->sequence) text_add(&t, types ? ", int slot" : ", slot");
     return text_string(&t);
 }
 
@@ -157,7 +158,7 @@ static void name_indices(Scope *s)
     const Kernel *k = s->kernel;
     const Equation *e = k->equations.at[0];
     for (int i = 0; i < e->indices; i++) {
-        if (e->index[i] == e->step) continue;
+        if (e->index[i] == e->step || scope_bound(s, e->index[i])) continue;
         const char *name = scope_index(s, e->index[i]);
         bind_all(s, e->index[i], cexpr_name(C_INT, name));
     }
@@ -236,6 +237,7 @@ static void call_loops(Scope *s, Body *to, const char *name, const char *pointer
     }
     for (int i = 0; i < e->indices; i++) {
         if (e->index[i] == k->tile.row || e->index[i] == k->tile.col || e->index[i] == e->step) continue;
+        if (k->sequence && e->index[i]->batch) continue;
         Stmt *loop = stmt_for(inner, scope_bound(s, e->index[i])->name, cexpr_int(0), index_end(e->index[i]));
         if (!first) first = loop;
         inner = &loop->body;
@@ -253,7 +255,7 @@ static void call_loops(Scope *s, Body *to, const char *name, const char *pointer
         inner = &stmt_for(inner, strip, cexpr_int(0), cexpr_name(C_INT, end))->body;
         loops++;
     }
-    first->pragma = loops == 1 ? "OMP_FOR" : format("OMP_FOR_%d", loops > 6 ? 6 : loops);
+    if (!k->sequence) first->pragma = loops == 1 ? "OMP_FOR" : format("OMP_FOR_%d", loops > 6 ? 6 : loops);
     if (n % 32 == 0) stmt_call(inner, tile_call(s, name, "WIDE", strip, pointers));
     else {
         Stmt *whole = stmt_if(inner, cexpr_infix(C_BOOL, "<=", cexpr_add(cexpr_name(C_INT, columns->name), cexpr_name(C_INT, "WIDE")), cexpr_int(n)));

@@ -1,6 +1,7 @@
 /* lower.c: each kernel as C functions, and the calls of a program: kernels of one phase one after another without a
  * barrier, a barrier after each phase, a scan as a loop round the phases of its step. */
 #include "loop/lower.h"
+#include <ctype.h>
 #include <string.h>
 
 Function *function_new(Functions *to, const char *head)
@@ -11,15 +12,25 @@ Function *function_new(Functions *to, const char *head)
     return f;
 }
 
-void function_may_ignore_run(Function *f)
+static bool is_word_char(char c) { return c == '_' || isalnum((unsigned char)c); }
+
+/* Whether the text has the word, other than as a field. */
+static bool has_word(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = text; (at = strstr(at, word)); at += n)
+        if ((at == text || (!is_word_char(at[-1]) && at[-1] != '>')) && !is_word_char(at[n])) return true;
+    return false;
+}
+
+void function_may_ignore(Function *f, const char *parameter)
 {
     Text t = {0};
     body_print(&f->body, 0, &t);
-    for (const char *at = text_string(&t); (at = strstr(at, "run")); at += 3)
-        if ((at == text_string(&t) || strchr(" (,", at[-1])) && strchr("-,)", at[3])) return;
+    if (has_word(text_string(&t), parameter)) return;
     Body rest = f->body;
     f->body = (Body){0};
-    stmt_call(&f->body, "(void)run");
+    stmt_call(&f->body, format("(void)%s", parameter));
     for (int i = 0; i < rest.list.count; i++) PUSH(f->body.list, rest.list.at[i]);
 }
 
@@ -49,6 +60,32 @@ void kernel_describe(Function *f, const Kernel *k)
 /* The step of a scan is the function's argument, under the name that the first equation gives it. */
 const char *kernel_step(const Kernel *k) { return k->loop ? index_spelling(k->equations.at[0]->step) : NULL; }
 
+static const Index *kernel_sample(const Kernel *k) { return sum_plain(k->equations.at[0]->left[0]); }
+
+const char *kernel_arguments(const Kernel *k, bool types)
+{
+    if (k->loop) return format(types ? ", int %s" : ", %s", kernel_step(k));
+    if (k->sequence) return format(types ? ", int %s, int slot" : ", %s, slot", index_spelling(kernel_sample(k)));
+    return "";
+}
+
+/* What the function is called with stands for the step, or the sample. */
+static void bind_arguments(Scope *s)
+{
+    const Kernel *k = s->kernel;
+    if (!k->loop && !k->sequence) return;
+    const char *name = k->loop ? kernel_step(k) : index_spelling(kernel_sample(k));
+    PUSH(s->names, name);
+    for (int i = 0; i < k->equations.count; i++) {
+        const Equation *e = k->equations.at[i];
+        scope_bind(s, k->loop ? e->step : sum_plain(e->left[0]), cexpr_name(C_INT, name));
+    }
+    if (!k->sequence) return;
+    PUSH(s->names, "slot");
+    s->slot = index_new("slot", k->sequence->slots, false);
+    scope_bind(s, s->slot, cexpr_name(C_INT, "slot"));
+}
+
 const char *kernel_function_name(const ProgramPlan *program, const Kernel *k)
 {
     return format("%s_%s", program->program->name, k->name);
@@ -58,13 +95,9 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
 {
     Lowered all = {0};
     Scope s = { .plan = p, .program = program, .kernel = k, .use = use, .wide = program->program->wide, .serves_many = shared };
-    const char *step = kernel_step(k);
     scope_tensors(&s);
     PUSH(s.names, "run");
-    if (step) {
-        PUSH(s.names, step);
-        for (int i = 0; i < k->equations.count; i++) scope_bind(&s, k->equations.at[i]->step, cexpr_name(C_INT, step));
-    }
+    bind_arguments(&s);
     use->vectors = use->math = true;             /* the scalar functions are lane 0 of the vector ones */
     if (k->schedule == SCHEDULE_TILE) all.declarations = tile_kernel(&s, &all.functions, name);
     else {
@@ -75,10 +108,15 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
         all.declarations = scope_declarations(&s);
         if (!shared) declare(&all.declarations, &f->body);
     }
-    for (int i = 0; i < all.functions.list.count; i++) function_may_ignore_run(all.functions.list.at[i]);
+    for (int i = 0; i < all.functions.list.count; i++) {
+        Function *f = all.functions.list.at[i];
+        function_may_ignore(f, "run");
+        if (k->sequence) function_may_ignore(f, "slot");
+        if (k->sequence) function_may_ignore(f, index_spelling(kernel_sample(k)));
+    }
     Function *last = all.functions.list.at[all.functions.list.count - 1];
     last->head = format("%s %s(const struct run *run%s%s)", shared ? "NOINLINE void" : "static void", name,
-                        step ? format(", int %s", step) : "", shared ? declared_parameters(&all.declarations) : "");
+                        kernel_arguments(k, true), shared ? declared_parameters(&all.declarations) : "");
     return all;
 }
 
@@ -122,8 +160,7 @@ void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *
 
 static void call_add(const ProgramPlan *program, const Kernel *k, int indent, Text *to)
 {
-    const char *step = kernel_step(k);
-    text_addf(to, "%*s%s_%s(run%s);\n", indent, "", program->program->name, k->name, step ? format(", %s", step) : "");
+    text_addf(to, "%*s%s_%s(run%s);\n", indent, "", program->program->name, k->name, kernel_arguments(k, false));
 }
 
 static void loop_calls(const ProgramPlan *program, const Loop *loop, Text *to)
@@ -148,6 +185,16 @@ static void loop_calls(const ProgramPlan *program, const Loop *loop, Text *to)
     text_add(to, "        }\n");
 }
 
+/* Samples one after the other through all kernels of the sequence. */
+static void sequence_calls(const ProgramPlan *program, const Sequence *s, Text *to)
+{
+    text_addf(to, "        OMP_FOR\n        for (int slot = 0; slot < %d; slot++)\n", s->slots);
+    text_addf(to, "            for (int n = share(run->n, slot, %d); n < share(run->n, slot + 1, %d); n++) {\n", s->slots, s->slots);
+    for (int i = 0; i < s->kernels.count; i++)
+        text_addf(to, "%16s%s_%s(run, n, slot);\n", "", program->program->name, s->kernels.at[i]->name);
+    text_add(to, "            }\n");
+}
+
 void emit_calls(const Plan *p, const ProgramPlan *program, Text *to)
 {
     (void)p;
@@ -156,6 +203,10 @@ void emit_calls(const Plan *p, const ProgramPlan *program, Text *to)
         for (int i = 0; i < program->kernels.count; i++) {
             const Kernel *k = program->kernels.at[i];
             if (k->phase != phase) continue;
+            if (k->sequence) {
+                if (k->sequence->kernels.at[0] == k) sequence_calls(program, k->sequence, to);
+                continue;
+            }
             if (!k->loop) { call_add(program, k, 8, to); continue; }
             bool known = false;
             for (int j = 0; j < loops.count; j++) known = known || loops.at[j] == k->loop;

@@ -348,12 +348,12 @@ void rows_kernel(Scope *s, Body *to)
     Body *inner = to;
     bool one_loop = k->outer == 0 && !serial && k->equations.count == 1 && k->forms.at[0].kind == FORM_LANES;
     if (k->outer == 0 && !one_loop) inner = &stmt_block(to, "OMP_SINGLE")->body;
-    for (int i = 0; i < k->outer; i++) {
+    for (int i = k->sequence ? 1 : 0; i < k->outer; i++) {
         const Index *first = k->forms.at[0].loop[i];
         const char *name = scope_name(s, index_spelling(first));
         for (int q = 0; q < k->equations.count; q++) scope_bind(s, k->forms.at[q].loop[i], cexpr_name(C_INT, name));
         Stmt *loop = stmt_for(inner, name, cexpr_int(0), index_end(first));
-        if (i == 0) {
+        if (i == 0 && !k->sequence) {
             loop->pragma = k->outer == 1 ? "OMP_FOR" : format("OMP_FOR_%d", k->outer > 4 ? 4 : k->outer);
             if (k->outer > 1) s->use->contract = true;
         }

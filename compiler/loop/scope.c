@@ -182,6 +182,12 @@ static const CExpr *panel_offset(Scope *s, const Storage *at, const CExpr *j)
     return cexpr_add(cexpr_scale(panel, rows * at->panel), cexpr_infix(C_INT, "%", j, cexpr_int(at->panel)));
 }
 
+/* In a frame the first axis is that of the slots. */
+static const Sum *subscript(const Scope *s, const Storage *at, const Sum *const *subs, int axis)
+{
+    return axis == 0 && at->sequence ? sum_index(s->slot) : subs[axis];
+}
+
 const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs)
 {
     const Storage *at = plan_storage(s->plan, plan_home(s->plan, t));
@@ -192,10 +198,11 @@ const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs)
             gathered = cexpr_add(gathered, panel_offset(s, at, scope_sum(s, subs[a])));
             continue;
         }
-        if (sum_is_gather(subs[a]))
-            gathered = cexpr_add(gathered, cexpr_scale(held_subscript(s, subs[a], t, a), at->stride[a]));
+        const Sum *sub = subscript(s, at, subs, a);
+        if (sum_is_gather(sub))
+            gathered = cexpr_add(gathered, cexpr_scale(held_subscript(s, sub, t, a), at->stride[a]));
         else
-            plain = sum_add(plain, sum_scale(subs[a], at->stride[a]));
+            plain = sum_add(plain, sum_scale(sub, at->stride[a]));
     }
     const CExpr *rest = scope_sum(s, plain);
     return cexpr_add(gathered, rest);
@@ -206,7 +213,7 @@ const Sum *scope_place(const Scope *s, const Tensor *t, const Sum *const *subs)
     const Storage *at = plan_storage(s->plan, plan_home(s->plan, t));
     const Sum *plain = sum_constant(0);
     for (int a = 0; a < t->rank; a++)
-        if (!sum_is_gather(subs[a])) plain = sum_add(plain, sum_scale(subs[a], at->stride[a]));
+        if (!sum_is_gather(subs[a])) plain = sum_add(plain, sum_scale(subscript(s, at, subs, a), at->stride[a]));
     return plain;
 }
 

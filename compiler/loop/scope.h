@@ -21,6 +21,7 @@ typedef struct Scope {
     Body *body;                  /* where declarations go */
     LIST(Bound) bound;           /* what an index is here; of the lane index: of lane 0 */
     LIST(Held) held;             /* tensors whose element at the equation's place is at hand */
+    const Index *slot;           /* in a sequence: of the frame; bound to the parameter `slot` */
     const Index *lane;
     const CExpr *lanes_left;     /* so many lanes are meant, the others may be anything; NULL: all. Loads from the caller's
                                     arrays and tables take no more (load_part); in the memory there is always room */

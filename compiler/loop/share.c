@@ -114,10 +114,9 @@ static void functions_print(const Functions *f, Text *to)
 /* step_dense_z(run) { dense_z_shape(run, run->memory + 12, ..); } */
 static void caller_print(const ProgramPlan *program, const Kernel *k, const char *shared, const Declarations *d, Text *to)
 {
-    const char *step = kernel_step(k);
-    Function f = { .head = format("static void %s(const struct run *run%s)", kernel_function_name(program, k), step ? format(", int %s", step) : "") };
+    Function f = { .head = format("static void %s(const struct run *run%s)", kernel_function_name(program, k), kernel_arguments(k, true)) };
     Text call = {0};
-    text_addf(&call, "%s(run%s", shared, step ? format(", %s", step) : "");
+    text_addf(&call, "%s(run%s", shared, kernel_arguments(k, false));
     for (int i = 0; i < d->list.count; i++) text_addf(&call, ", %s", d->list.at[i].value);
     text_add(&call, ")");
     stmt_call(&f.body, text_string(&call));
