@@ -248,9 +248,31 @@ static void choose_schedule(Graph *g, Kernel *k, const Tiles *tiles)
     k->forms.at[0] = f;
 }
 
+/* ---- pieces ---- */
+/* Equations that make pieces of one tensor in loops of the same extents. */
+static bool are_pieces(const Kernel *a, const Kernel *b)
+{
+    const Form *f = &a->forms.at[0], *h = &b->forms.at[0];
+    if (a->schedule != SCHEDULE_ROWS || b->schedule != SCHEDULE_ROWS || a->equations.at[0]->out != b->equations.at[0]->out) return false;
+    if (f->kind != FORM_LANES || h->kind != FORM_LANES || f->loops != h->loops || a->outer != b->outer) return false;
+    for (int i = 0; i < f->loops; i++)
+        if (f->loop[i]->extent != h->loop[i]->extent || f->loop[i]->batch != h->loop[i]->batch) return false;
+    return true;
+}
+
+static void join_pieces(Graph *g)
+{
+    for (int i = 0; i + 1 < g->program->kernels.count;) {
+        Kernel *a = g->program->kernels.at[i], *b = g->program->kernels.at[i + 1];
+        if (are_pieces(a, b) && may_join(g, a, b)) join(g, a, b);
+        else i++;
+    }
+}
+
 void join_kernels(Graph *g, const Tiles *tiles)
 {
     for (int i = 0; i < g->program->kernels.count; i++) choose_schedule(g, g->program->kernels.at[i], tiles);
+    join_pieces(g);
     join_epilogues(g);
     join_rows(g);
 }
@@ -281,6 +303,7 @@ void fuse_program(PlanOf *plan, ProgramPlan *program)
     for (int i = 0; i < p->equations.count; i++) PUSH(all.list, p->equations.at[i]);
     if (fuse && !p->wide) {
         split_sums(&all);
+        if (!plan->plan.options->direct) find_windows(&all);
         find_tiles(&all, plan->plan.options->blas == BLAS_ALWAYS, &tiles);
     }
     for (int i = 0; i < all.list.count; i++) kernel_new(program, all.list.at[i]);

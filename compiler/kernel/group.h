@@ -106,6 +106,14 @@ int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int last);
 /* sequence.c: which tensors lie in frames, and where there */
 void place_frames(PlanOf *p, ProgramPlan *program);
 
+/* tile.c: a * b with tests round it and its factors: where one fails the product is 0. */
+typedef struct Product { const Node *read[2]; LIST(const Node *) tests; } Product;
+bool product_of(Product *p, const Node *value);                  /* of two reads of floats */
+bool test_is_of(const Node *test, const Node *read, int *axis);  /* says that an axis of the read is inside */
+
+/* winograd.c: sums over 3 taps that move by single steps */
+void find_windows(Equations *all);
+
 /* split.c: long sums into small results in two steps: one partial result for each sample (or row), then their sum. */
 void split_sums(Equations *all);
 

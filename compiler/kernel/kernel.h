@@ -11,6 +11,7 @@ typedef struct EmitOptions {
     bool wide_real;              /* --real=double */
     bool fuse;                   /* --fuse=never for the oracle: each equation its own kernel */
     enum { BLAS_NEVER, BLAS_AUTO, BLAS_ALWAYS } blas;
+    bool direct;                 /* --winograd=never: windows of 3 taps as they are written */
     int64_t memory_limit;        /* bytes; 0: none */
     bool inference_only;
     const char *weights;         /* --weights: the safetensors file whose values the C begins with, or NULL */

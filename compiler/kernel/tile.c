@@ -16,11 +16,6 @@ typedef struct Finder {
 } Finder;
 
 /* ---- the product ---- */
-typedef struct Product {
-    const Node *read[2];
-    LIST(const Node *) tests;
-} Product;
-
 static void add_tests(Product *p, const Node *test)
 {
     const Node *part[32];
@@ -37,7 +32,7 @@ static const Node *without_tests(Product *p, const Node *e)
     return e;
 }
 
-static bool is_product(Product *p, const Node *value)
+bool product_of(Product *p, const Node *value)
 {
     const Node *e = without_tests(p, value);
     if (e->op != OP_MUL) return false;
@@ -179,8 +174,7 @@ static bool choose(const Equation *e, const Product *p, const Index *col, Tile *
 }
 
 /* ---- borders ---- */
-/* A test that says that an axis of one of the reads is inside. */
-static bool test_matches(const Node *test, const Node *read, int *axis)
+bool test_is_of(const Node *test, const Node *read, int *axis)
 {
     if (test->op != OP_IN) return false;
     for (int a = 0; a < read->sums; a++)
@@ -203,7 +197,7 @@ static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
     for (int i = 0; i < p->tests.count; i++) {
         const Node *test = p->tests.at[i];
         bool inside_tile = node_uses(test, t->col) || node_uses(test, t->row);
-        int axis, k = test_matches(test, p->read[0], &axis) ? 0 : test_matches(test, p->read[1], &axis) ? 1 : -1;
+        int axis, k = test_is_of(test, p->read[0], &axis) ? 0 : test_is_of(test, p->read[1], &axis) ? 1 : -1;
         if (!inside_tile && !(k >= 0 && uses_reduced(e, test))) {
             t->guard = node_and(t->guard, test);
             continue;
@@ -280,7 +274,7 @@ static bool find_tile(Finder *f, const Equation *e, Tile *t)
     Product p = {0};
     if (e->reduction != RED_SUM || equation_is_scatter(e) || e->out->type != TYPE_FLOAT || equation_work(e) < TILE_WORK) return false;
     if (e->test && e->loop == NULL) return false;
-    if (!is_product(&p, e->value)) return false;
+    if (!product_of(&p, e->value)) return false;
     const Sum *left = place_sum(e->out, e->left);
     for (int i = 0; i < e->indices; i++) {
         const Index *col = e->index[i];

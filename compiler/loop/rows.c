@@ -293,9 +293,11 @@ static void lanes_segment(Scope *s, const Segment *segment, bool shared_out, Bod
         value = cexpr_to(s, value, lanes_type(e->out));
         value = scope_tested(s, e->test, value);
         s->guarded -= e->test && e->reduction == RED_NONE;
-        bool kept = is_read_after(s, e->out, segment->first + q + 1) && q + 1 < segment->count;
+        bool kept = q + 1 < segment->count && is_read_after(s, e->out, segment->first + q + 1);
+        bool piece = segment->count > 1 && k->equations.at[segment->first + (q ? q - 1 : 1)]->out == e->out;
         if (kept) value = scope_let(s, is_local(s, e->out) && !needs_array(s, e->out, segment) ? c_name(s->plan, e->out)
                                        : format("%s_here", c_name(s->plan, plan_home(s->plan, e->out))), value);
+        else if (piece) value = scope_let(s, "value", value);   /* all loads before the first store */
         values[q] = value;
         scope_hold(s, e->out, value, false);
     }
