@@ -56,6 +56,7 @@ struct Kernel {
     int phase;                   /* of the program; all kernels of a loop have the same, */
     int inner;                   /* and their own inside a step */
     int id;                      /* its place in ProgramPlan.kernels */
+    double flops, bytes;         /* of a step with a full batch, all steps of its loop together; every tensor counted once */
 };
 
 struct NameTable { LIST(const char *) of; };                     /* by tensor id */
