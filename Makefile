@@ -7,6 +7,7 @@
 #   make docs       the reference, from the library           make format    clang-format, and dlnc --format on .dln files
 #   make random     more random programs (COUNT=10000)        make fuzz      libFuzzer, FUZZ_SECONDS for each target
 #   make coverage   gcov over the tests                       make deps      finds or installs what a build needs
+#   make mutation   N small mistakes in the passes: do the tests notice? (N=200 SEED=1, an hour)
 #
 # Folders are read by wildcards: a new .c file in a folder of the compiler, a new .dln file in the library, a new
 # header of the core, a new tests/unit/test_*.c or tests/*/run needs no edit here.
@@ -40,7 +41,7 @@ UNIT_PROGRAMS := $(UNITS:%.c=$(BUILD)/%)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo demo-run test test-run units lint bench format clean install uninstall deps random fuzz coverage docs
+.PHONY: all demo demo-run test test-run units lint bench format clean install uninstall deps random fuzz coverage mutation docs
 
 all: $(BUILD)/dlnc $(BUILD)/libdln.a $(BUILD)/dln.h
 
@@ -168,6 +169,9 @@ fuzz: deps
 
 coverage: deps
 	@tools/coverage $(BUILD)/coverage
+
+mutation: deps
+	@nice tests/mutation/mutate -n $(or $(N),200) -s $(or $(SEED),1) $(BUILD)
 
 docs: $(BUILD)/dlnc
 	tools/reference $(LIBRARY) > docs/reference.md
