@@ -5,8 +5,9 @@
 #   make test       every test, a line for each               make lint      the rules of the tree, without a compiler
 #   make bench      the measurements                          make install   PREFIX=/usr/local DESTDIR=
 #   make docs       the reference, from the library           make format    clang-format, and dlnc --format on .dln files
-#   make random     more random programs (COUNT=10000)        make fuzz      libFuzzer, FUZZ_SECONDS for each target
+#   make random     more random programs (COUNT=10000)        make fuzz      libFuzzer (FUZZ_SECONDS=60, FUZZ_RUNS=)
 #   make coverage   gcov over the tests                       make deps      finds or installs what a build needs
+#   make mutation   N small mistakes in the passes: do the tests notice? (N=200 SEED=1, an hour)
 #
 # Folders are read by wildcards: a new .c file in a folder of the compiler, a new .dln file in the library, a new
 # header of the core, a new tests/unit/test_*.c or tests/*/run needs no edit here.
@@ -40,7 +41,7 @@ UNIT_PROGRAMS := $(UNITS:%.c=$(BUILD)/%)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo demo-run test test-run units lint bench format clean install uninstall deps random fuzz coverage docs
+.PHONY: all demo demo-run test test-run units lint bench format clean install uninstall deps random fuzz coverage mutation docs
 
 all: $(BUILD)/dlnc $(BUILD)/libdln.a $(BUILD)/dln.h
 
@@ -153,21 +154,21 @@ random: all
 bench: all
 	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" bench/run
 
-# ---- fuzzing: tests/fuzz/fuzz_*.c, each with the whole compiler and the host library, under ASan and UBSan
-FUZZ_SECONDS ?= 60
+# ---- fuzzing: tests/fuzz/fuzz_*.c, each with the whole compiler and the host library, under ASan and UBSan: FUZZ_RUNS
+# inputs or FUZZ_SECONDS for each target, FUZZ="csv npy" for some. Comparisons are not watched: the mutators know the words.
 FUZZ_BUILD = $(BUILD)/fuzz
 fuzz: deps
 	@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) CC=clang \
-	    CFLAGS="-O1 -g -fsanitize=fuzzer-no-link,address,undefined" $(FUZZ_BUILD)/libdlnc.a $(FUZZ_BUILD)/libdln.a
-	@for target in tests/fuzz/fuzz_*.c; do \
-	    name=$$(basename $$target .c); corpus=$(FUZZ_BUILD)/corpus/$$name; mkdir -p $$corpus; \
-	    clang $(DLN_FLAGS) -O1 -g -fsanitize=fuzzer,address,undefined -o $(FUZZ_BUILD)/$$name $$target \
-	        $(FUZZ_BUILD)/libdlnc.a $(FUZZ_BUILD)/libdln.a $(HOST_LIBS) || exit 1; \
-	    $(FUZZ_BUILD)/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 $$corpus $$(ls -d tests/fuzz/$$name.corpus 2>/dev/null) || exit 1; \
-	done
+	    CFLAGS="-O2 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-sanitize-coverage=trace-cmp" \
+	    $(FUZZ_BUILD)/libdlnc.a $(FUZZ_BUILD)/libdln.a
+	@BUILD="$(abspath $(FUZZ_BUILD))" FUZZ="$(FUZZ)" FUZZ_RUNS=$(FUZZ_RUNS) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),$(if $(FUZZ_RUNS),0,60)) \
+	    tests/fuzz/search
 
 coverage: deps
 	@tools/coverage $(BUILD)/coverage
+
+mutation: deps
+	@nice tests/mutation/mutate -n $(or $(N),200) -s $(or $(SEED),1) $(BUILD)
 
 docs: $(BUILD)/dlnc
 	tools/reference $(LIBRARY) > docs/reference.md

@@ -1,11 +1,28 @@
 /* arena.c: blocks of growing size, handed out from the front, released together. A request too large for a block gets
- * one of its own. Everything is zeroed when a block is taken from the system. */
+ * one of its own. Everything is zeroed when a block is taken from the system. Under AddressSanitizer what has not been
+ * handed out is out of bounds, with a gap behind each allocation. */
 #include "base/arena.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#elif defined __has_feature
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+#if SANITIZED
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16 };
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+enum { GAP = 0 };
+#endif
 
 typedef struct ArenaBlock {
     struct ArenaBlock *before;
@@ -30,6 +47,7 @@ static ArenaBlock *block_new(size_t size)
     ArenaBlock *b = size > SIZE_MAX - sizeof *b ? NULL : calloc(1, sizeof *b + size);
     if (!b) out_of_memory();
     b->size = size;
+    ASAN_POISON_MEMORY_REGION(b->data, size);
     return b;
 }
 
@@ -37,11 +55,13 @@ void *arena_alloc(size_t bytes)
 {
     const size_t step = _Alignof(max_align_t);
     if (bytes > SIZE_MAX / 2) out_of_memory();
-    bytes = (bytes + step - 1) / step * step;
+    const size_t asked = bytes;
+    bytes = (bytes + step - 1) / step * step + GAP;
     used_bytes += bytes;
     if (current && current->size - current->used >= bytes) {
         void *at = current->data + current->used;
         current->used += bytes;
+        ASAN_UNPOISON_MEMORY_REGION(at, asked);
         return at;
     }
     bool own = bytes > next_block / 4;           /* a large request leaves the current block in use */
@@ -55,6 +75,7 @@ void *arena_alloc(size_t bytes)
         current = b;
     }
     if (!own && next_block < LARGEST_BLOCK) next_block *= 2;
+    ASAN_UNPOISON_MEMORY_REGION(b->data, asked);
     return b->data;
 }
 

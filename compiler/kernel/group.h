@@ -65,6 +65,7 @@ struct Kernel {
     int phase;                   /* of the program; all kernels of a loop or sequence have the same, */
     int inner;                   /* and their own inside a step */
     int id;                      /* what a Graph knows it by; in the order of ProgramPlan.kernels */
+    double flops, bytes;         /* of a step with a full batch, all steps of its loop together; every tensor counted once */
 };
 
 struct NameTable { LIST(const char *) of; };                     /* by tensor id */

@@ -76,6 +76,8 @@ void plan_print_loops(const Plan *p, FILE *to);          /* --emit=loops */
 typedef struct CoreUse { bool vectors, contract, math, random, scatter, blas; } CoreUse;
 void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *use);
 void emit_calls(const Plan *p, const ProgramPlan *program, Text *to);     /* indented by 8 */
+/* What the kernel with that C function computes and touches in one run of the program. */
+void kernel_cost(const ProgramPlan *program, const char *function, double *flops, double *bytes);
 
 /* names.c: the C name of a tensor, the same wherever it is asked for: dense.w -> dense_w, dense.z' -> dense_z1; no clash with
  * another tensor, C, libc's common names, or the core. */

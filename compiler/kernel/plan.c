@@ -312,16 +312,15 @@ static void count_node(const Node *e, void *data)
 static void program_cost(const PlanOf *p, ProgramPlan *program)
 {
     for (int i = 0; i < program->kernels.count; i++) {
-        const Kernel *k = program->kernels.at[i];
-        double steps = 1;
+        Kernel *k = program->kernels.at[i];
         for (int j = 0; j < k->equations.count; j++) {
             const Equation *e = k->equations.at[j];
             Count c = { .p = p };
-            double places = steps;
+            double places = 1;
             for (int q = 0; q < e->indices; q++) places *= e->index[q]->extent;
             for (int q = 0; q < e->reduced_count; q++) places *= e->reduced[q]->extent;
             node_visit(e->value, count_node, &c);
-            program->flops += places * (c.operations + (e->reduction == RED_SUM ? 1 : 0));
+            k->flops += places * (c.operations + (e->reduction == RED_SUM ? 1 : 0));
         }
         for (int q = 0; q < p->plan.storage.count; q++) {
             const Storage *s = &p->plan.storage.at[q];
@@ -329,8 +328,10 @@ static void program_cost(const PlanOf *p, ProgramPlan *program)
             bool touched = false;
             for (int j = 0; j < k->equations.count && !touched; j++)
                 touched = k->equations.at[j]->out == s->tensor || equation_needs(k->equations.at[j], s->tensor);
-            if (touched) program->bytes_moved += (double)s->bytes;
+            if (touched) k->bytes += (double)s->bytes;
         }
+        program->flops += k->flops;
+        program->bytes_moved += k->bytes;
     }
 }
 

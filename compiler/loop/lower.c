@@ -163,6 +163,17 @@ static void call_add(const ProgramPlan *program, const Kernel *k, int indent, Te
     text_addf(to, "%*s%s_%s(run%s);\n", indent, "", program->program->name, k->name, kernel_arguments(k, false));
 }
 
+void kernel_cost(const ProgramPlan *program, const char *function, double *flops, double *bytes)
+{
+    *flops = *bytes = 0;
+    for (int i = 0; i < program->kernels.count; i++) {
+        const Kernel *k = program->kernels.at[i];
+        if (strcmp(format("%s_%s", program->program->name, k->name), function)) continue;
+        *flops = k->flops;
+        *bytes = k->bytes;
+    }
+}
+
 static void loop_calls(const ProgramPlan *program, const Loop *loop, Text *to)
 {
     int last = 0;

@@ -27,6 +27,22 @@ static bool reads_at_own_place(const Equation *e, const Tensor *t)
     return c.fine;
 }
 
+/* Does e make every place of its tensor? A piece makes a part: what is at hand then is not what another equation reads
+ * at its own place. */
+static bool makes_whole(const Equation *e)
+{
+    for (int a = 0; a < e->out->rank; a++) {
+        const Index *x = sum_plain(e->left[a]);
+        if (x ? x->extent != e->out->extent[a] : e->out->extent[a] != 1) return false;
+    }
+    return true;
+}
+
+static void hold_made(Scope *s, const Equation *e, const CExpr *value)
+{
+    scope_hold(s, e->out, makes_whole(e) ? value : NULL, false);
+}
+
 /* May equation k run in the loop of the segment that begins at `first`? */
 static bool same_segment(const Scope *s, int first, int k)
 {
@@ -39,7 +55,10 @@ static bool same_segment(const Scope *s, int first, int k)
         if (f->loop[i]->extent != g->loop[i]->extent || f->loop[i]->batch != g->loop[i]->batch) return false;
     for (int i = first; i < k; i++) {
         const Equation *before = kernel->equations.at[i], *e = kernel->equations.at[k];
-        if (!reads_at_own_place(e, before->out) || !reads_at_own_place(before, plan_home(s->plan, e->out))) return false;
+        const Tensor *home = plan_home(s->plan, e->out);
+        if (!reads_at_own_place(e, before->out) || !reads_at_own_place(before, home)) return false;
+        if (equation_needs(e, before->out) && !makes_whole(before)) return false;
+        if (equation_needs(before, home) && !makes_whole(e)) return false;
     }
     return true;
 }
@@ -78,7 +97,7 @@ static void store_scalar(Scope *s, const Equation *e, const CExpr *value, const 
     const CExpr *to = scope_element(s, e->out, e->left), *stored = scope_stored(s, e->out, value);
     if (s->kernel->add) stmt_reduce(s->body, "+=", to, stored);
     else stmt_store(s->body, to, stored);
-    if (!is_local(s, e->out)) scope_hold(s, e->out, value, false);
+    if (!is_local(s, e->out)) hold_made(s, e, value);
 }
 
 /* After the inner loops of a segment what they had at hand is gone. */
@@ -299,7 +318,7 @@ static void lanes_segment(Scope *s, const Segment *segment, bool shared_out, Bod
                                        : format("%s_here", c_name(s->plan, plan_home(s->plan, e->out))), value);
         else if (piece) value = scope_let(s, "value", value);   /* all loads before the first store */
         values[q] = value;
-        scope_hold(s, e->out, value, false);
+        hold_made(s, e, value);
     }
     for (int q = 0; q < segment->count; q++) store_lanes(s, k->equations.at[segment->first + q], values[q], left, segment);
     forget(s, segment);

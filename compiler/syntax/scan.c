@@ -283,6 +283,7 @@ static void comment_keep(Scan *scan, const Token *t, bool own_line)
     }
     if (!follows) scan->doc = (Text){ 0 };
     if (scan->doc.length) text_add(&scan->doc, "\n");
+    while (s[n - 1] == ' ' || s[n - 1] == '\t') n--;         /* ends at the ## */
     size_t skip = n > 2 && s[2] == ' ' ? 3 : 2;
     text_add_n(&scan->doc, s + skip, n - skip);
     scan->doc_line = t->at.line + 1;

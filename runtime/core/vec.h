@@ -21,7 +21,14 @@ typedef uint32_t real_word;
 enum { REAL = sizeof(real) };
 #define R(number) ((real)(number))
 
-#if defined __GNUC__ && !defined DLN_PORTABLE
+/* The bits are those of float and double arithmetic, each result rounded to its type at once. */
+#if defined __FLT_EVAL_METHOD__ && (__FLT_EVAL_METHOD__ < 0 || __FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
+#error "results would be kept with more bits than their type has: on a 32-bit x86 say -msse2 -mfpmath=sse"
+#endif
+
+/* Vectors where registers hold them, without taking subnormal numbers for 0 as NEON on a 32-bit ARM does. */
+#if defined __GNUC__ && !defined DLN_PORTABLE \
+    && (defined __SSE2__ || defined __aarch64__ || defined __wasm_simd128__ || defined __VSX__)
 #define DLN_VECTORS 1
 #else
 #define DLN_VECTORS 0
@@ -34,10 +41,10 @@ enum { LANES = 1, ROWS = 4 };
 enum { LANES = 64 / REAL, ROWS = 8 };            /* 32 registers */
 #elif defined __AVX__
 enum { LANES = 32 / REAL, ROWS = 6 };            /* 16 registers */
-#elif defined __SSE__
+#elif defined __SSE2__
 enum { LANES = 16 / REAL, ROWS = 6 };
 #else
-enum { LANES = 16 / REAL, ROWS = 8 };            /* NEON, and what the compiler splits as it likes */
+enum { LANES = 16 / REAL, ROWS = 8 };            /* NEON */
 #endif
 enum { WIDE = 2 * LANES, PARTS = 16 / LANES };
 
@@ -122,6 +129,9 @@ typedef uint8_t bools;
 #else
 #define DLN_HAS_FMA 0
 #endif
+#if DLN_HAS_FMA && defined __clang__ && !defined __NO_MATH_ERRNO__ && !defined __gnu_linux__
+#error "clang would call fmaf of a library: say -fno-math-errno"
+#endif
 #if defined DLN_REAL_DOUBLE
 INLINE real fused1(real a, real b, real c) { return a * b + c; }
 #elif DLN_HAS_FMA && defined __GNUC__
@@ -138,14 +148,41 @@ INLINE real fused1(real a, real b, real c) {
 }
 #endif
 
-/* The correctly rounded root: the machine's own instruction, or without GNU extensions Newton's steps and a test. */
-#if defined __GNUC__ && !defined DLN_SOFT_ROOT
-#ifdef DLN_REAL_DOUBLE
-INLINE real root1(real x) { return __builtin_sqrt(x); }
+/* The correctly rounded root: the machine's own instruction, or Newton's steps and a test. Unless -fno-math-errno is
+ * given the instruction is written out, as the compiler would also call a library, to set errno. DLN_ROOTS: 0, no such
+ * instruction; 1, one for float; 2, for double too. */
+#if !defined __GNUC__ || defined DLN_SOFT_ROOT
+#define DLN_ROOTS 0
+#elif defined __SSE2__ || defined __aarch64__ || defined __wasm__
+#define DLN_ROOTS 2
+#elif defined __riscv_flen
+#define DLN_ROOTS (__riscv_flen / 32)
+#elif defined __ARM_FP
+#define DLN_ROOTS ((__ARM_FP >> 2 & 1) + (__ARM_FP >> 3 & 1))
 #else
-INLINE real root1(real x) { return __builtin_sqrtf(x); }
+#define DLN_ROOTS 0
 #endif
-INLINE double wide_sqrt(double x) { return __builtin_sqrt(x); }
+#if defined __NO_MATH_ERRNO__ || defined __wasm__
+#define ROOT_FLOAT(r, x)  (r) = __builtin_sqrtf(x)
+#define ROOT_DOUBLE(r, x) (r) = __builtin_sqrt(x)
+#elif defined __AVX__
+#define ROOT_FLOAT(r, x)  __asm__("vsqrtss {%1, %1, %0|%0, %1, %1}" : "=x"(r) : "x"(x))
+#define ROOT_DOUBLE(r, x) __asm__("vsqrtsd {%1, %1, %0|%0, %1, %1}" : "=x"(r) : "x"(x))
+#elif defined __SSE2__
+#define ROOT_FLOAT(r, x)  __asm__("sqrtss {%1, %0|%0, %1}" : "=x"(r) : "x"(x))
+#define ROOT_DOUBLE(r, x) __asm__("sqrtsd {%1, %0|%0, %1}" : "=x"(r) : "x"(x))
+#elif defined __aarch64__
+#define ROOT_FLOAT(r, x)  __asm__("fsqrt %s0, %s1" : "=w"(r) : "w"(x))
+#define ROOT_DOUBLE(r, x) __asm__("fsqrt %d0, %d1" : "=w"(r) : "w"(x))
+#elif defined __riscv
+#define ROOT_FLOAT(r, x)  __asm__("fsqrt.s %0, %1" : "=f"(r) : "f"(x))
+#define ROOT_DOUBLE(r, x) __asm__("fsqrt.d %0, %1" : "=f"(r) : "f"(x))
+#else
+#define ROOT_FLOAT(r, x)  __asm__("vsqrt.f32 %0, %1" : "=t"(r) : "t"(x))
+#define ROOT_DOUBLE(r, x) __asm__("vsqrt.f64 %P0, %P1" : "=w"(r) : "w"(x))
+#endif
+#if DLN_ROOTS >= 2
+INLINE double wide_sqrt(double x) { double r; ROOT_DOUBLE(r, x); return r; }
 #else
 typedef union root_bits { double d; uint64_t u; } root_bits;
 FUNCTION double wide_sqrt(double x) {
@@ -169,7 +206,15 @@ FUNCTION double wide_sqrt(double x) {
     }
     return r.d * scale;
 }
-INLINE real root1(real x) { return (real)wide_sqrt((double)x); }         /* float: exact enough to round once */
+#endif
+#ifdef DLN_REAL_DOUBLE
+INLINE real root1(real x) { return wide_sqrt(x); }
+#else
+#if DLN_ROOTS >= 1
+INLINE real root1(real x) { real r; ROOT_FLOAT(r, x); return r; }
+#else
+INLINE real root1(real x) { return (real)wide_sqrt((double)x); }         /* exact enough to round once */
+#endif
 #endif
 
 /* A number that the compiler may not make before it is asked for: constants of an epilogue stay out of the registers
@@ -268,12 +313,20 @@ static __attribute__((noinline, unused)) vec fused(vec a, vec b, vec c) {       
     return __builtin_convertvector((doubles)((longs)s + (step & even & (more | less))), vec);
 }
 #endif
+#if defined __AVX__ && !defined __NO_MATH_ERRNO__
+#ifdef DLN_REAL_DOUBLE
+INLINE vec root(vec v) { __asm__("vsqrtpd {%0, %0|%0, %0}" : "+v"(v)); return v; }
+#else
+INLINE vec root(vec v) { __asm__("vsqrtps {%0, %0|%0, %0}" : "+v"(v)); return v; }
+#endif
+#else
 INLINE vec root(vec v) {
     real t[LANES] ALIGNED;
     store(t, v);
     for (int l = 0; l < LANES; l++) t[l] = root1(t[l]);
     return load(t);
 }
+#endif
 INLINE vec magnitude(vec v)                    { return (vec)((lane_bits)v & ((lane_bits){0} + ((real_word)-1 >> 1))); }
 INLINE vec with_sign(vec size, vec of)         /* size >= 0 with the sign of `of` */
 {

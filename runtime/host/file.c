@@ -50,7 +50,9 @@ Stream *stream_open(const char *path, Problem *p)
         free(s);
         return NULL;
     }
-    gzbuffer(s->file, 1 << 18);
+    struct stat size;                            /* a small file needs no large buffers */
+    if (fstat(fd, &size) || !S_ISREG(size.st_mode) || size.st_size > 1 << 18) size.st_size = 1 << 18;
+    gzbuffer(s->file, (unsigned)size.st_size + 64);
     return s;
 }
 

@@ -93,12 +93,12 @@ static bool header_read(Stream *s, IdxHeader *h, Problem *p)
 /* Reads all elements in pieces; *cells grows with what really comes. */
 static bool cells_read(Stream *s, const IdxHeader *h, void **cells, Problem *p)
 {
-    enum { PIECE = 1 << 20 };
+    enum { PIECE = 1 << 16 };
     size_t total, done = 0, room = 0, got, bytes = file_bytes(h->type), large = cell_bytes(cell_type(h->type));
     if (!size_product(h->elements, h->samples, &total))
         return problem_set(p, EXIT_INPUT, "%s: %u samples of %zu elements are too many", stream_name(s), h->samples,
                            h->elements);
-    unsigned char *piece = memory_new(PIECE, bytes, p);
+    unsigned char *piece = memory_new(total < PIECE ? total : PIECE, bytes, p);
     while (piece && done < total) {
         size_t count = total - done < PIECE ? total - done : PIECE;
         if (!memory_grow(cells, &room, done + count, large, p) || !stream_read(s, piece, count * bytes, &got, p)) break;

@@ -1,12 +1,19 @@
 /* fuzz_front.c: any bytes as a .dln file. The front end must not crash, hang or read outside its memory; what it
- * accepts must be the same tree again after formatting, and formatting that once more must change nothing. */
+ * accepts must be the same tree again after formatting, and formatting that once more must change nothing. What parses
+ * is compiled, as far as it goes: a file is refused with a message or becomes C. The library is parsed once for many
+ * inputs; the arena is let go when it has grown. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
+#include "emit/emit.h"
+#include "kernel/kernel.h"
 #include "syntax/ast.h"
+#include "tensor/elaborate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { ARENA_MOST = 32 << 20, FILES_MOST = 64, EQUATIONS_MOST = 60 };
 
 static File *parse_bytes(const char *text, size_t length)
 {
@@ -42,6 +49,49 @@ static void format_try(const File *file)
     if (strcmp(format_source(again), once) != 0) abort();
 }
 
+static void library_add(Symbols *s)
+{
+    static File *parsed[FILES_MOST];
+    static unsigned generation;
+    if (!*parsed || generation != arena_generation())
+        for (int i = 0; library_files[i].name; i++) {
+            Source *source = NEW(Source);
+            *source = (Source){ library_files[i].name, library_files[i].text, library_files[i].length };
+            parsed[i] = parse_source(source);
+        }
+    generation = arena_generation();
+    for (int i = 0; parsed[i]; i++) symbols_add(s, parsed[i], true);
+    s->library_rewrites = s->rewrites.count;
+}
+
+/* An import would read this machine's files. */
+static bool imports(const File *file)
+{
+    for (int i = 0; i < file->count; i++)
+        if (file->at[i]->kind == ITEM_IMPORT) return true;
+    return false;
+}
+
+/* All the way to C, but large models only to their equations: the time goes to those that are quick. */
+static void compile_try(File *file)
+{
+    Symbols s = { 0 };
+    library_add(&s);
+    symbols_add(&s, file, false);
+    if (error_count()) return;
+    const ModelOptions options = { .file = "fuzz.dln" };
+    Model *m = model_build(&s, &options);
+    if (!m || error_count()) return;
+    model_verify(m);
+    const Program *p = m->step ? m->step : m->predict;
+    if (p->equations.count > EQUATIONS_MOST) return;
+    const EmitOptions emit = { .fuse = true, .blas = BLAS_AUTO, .version = "fuzz" };
+    Plan *plan = plan_model(m, &emit);
+    Text c = { 0 }, h = { 0 };
+    if (!error_count()) emit_source(plan, &c, &h);
+    if (!error_count() && (!c.length || !h.length)) abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static FILE *nowhere;
@@ -49,7 +99,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     diag_begin(nowhere, size % 2 ? DIAG_TEXT : DIAG_JSON, false);
     File *file = parse_bytes((const char *)data, size);
     if (!error_count()) format_try(file);
+    if (!error_count() && !imports(file)) compile_try(file);
     diag_end();
-    arena_release();
+    if (arena_used() > ARENA_MOST) {
+        arena_release();
+        program_reset();
+    }
     return 0;
 }
