@@ -253,7 +253,9 @@ static void choose_schedule(Graph *g, Kernel *k, const Tiles *tiles)
 static bool are_pieces(const Kernel *a, const Kernel *b)
 {
     const Form *f = &a->forms.at[0], *h = &b->forms.at[0];
-    if (a->schedule != SCHEDULE_ROWS || b->schedule != SCHEDULE_ROWS || a->equations.at[0]->out != b->equations.at[0]->out) return false;
+    bool serial = a->schedule == SCHEDULE_SERIAL && kernel_work(a) + kernel_work(b) <= SERIAL_TOTAL;
+    if (a->schedule != b->schedule || !(a->schedule == SCHEDULE_ROWS || serial)) return false;
+    if (a->equations.at[0]->out != b->equations.at[0]->out) return false;
     if (f->kind != FORM_LANES || h->kind != FORM_LANES || f->loops != h->loops || a->outer != b->outer) return false;
     for (int i = 0; i < f->loops; i++)
         if (f->loop[i]->extent != h->loop[i]->extent || f->loop[i]->batch != h->loop[i]->batch) return false;

@@ -189,6 +189,18 @@ static bool uses_reduced(const Equation *e, const Node *test)
     return false;
 }
 
+/* A test that the tile's loops can ask: when a copy with borders would be much larger, and what is left of the sum inside
+ * of the test is long enough. So the taps that a stride leaves out are left out. */
+static bool is_to_be_asked(const Equation *e, const Node *test, int extent)
+{
+    enum { RUN = 16 };
+    Range r = sum_range(test->sum[0]);
+    int64_t inside = 1;
+    for (int i = 0; i < e->reduced_count; i++)
+        if (!node_uses(test, e->reduced[i])) inside *= e->reduced[i]->extent;
+    return 5 * (r.high - r.low + 1) > 6 * (int64_t)extent && inside >= RUN;
+}
+
 static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
 {
     enum { USES = 16 };                          /* of each place of a copy: then its borders may be wide */
@@ -198,7 +210,7 @@ static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
         const Node *test = p->tests.at[i];
         bool inside_tile = node_uses(test, t->col) || node_uses(test, t->row);
         int axis, k = test_is_of(test, p->read[0], &axis) ? 0 : test_is_of(test, p->read[1], &axis) ? 1 : -1;
-        if (!inside_tile && !(k >= 0 && uses_reduced(e, test))) {
+        if (!inside_tile && (k < 0 || !uses_reduced(e, test) || is_to_be_asked(e, test, p->read[k]->tensor->extent[axis]))) {
             t->guard = node_and(t->guard, test);
             continue;
         }
@@ -273,7 +285,6 @@ static bool find_tile(Finder *f, const Equation *e, Tile *t)
 {
     Product p = {0};
     if (e->reduction != RED_SUM || equation_is_scatter(e) || e->out->type != TYPE_FLOAT || equation_work(e) < TILE_WORK) return false;
-    if (e->test && e->loop == NULL) return false;
     if (!product_of(&p, e->value)) return false;
     const Sum *left = place_sum(e->out, e->left);
     for (int i = 0; i < e->indices; i++) {
