@@ -179,6 +179,46 @@ static void sums_in_memory(Scope *s, const CExpr *row, const CExpr *col, bool le
     if (s->kernel->tile.row) scope_bind(s, s->kernel->tile.row, row);
 }
 
+/* ---- what the epilogue will read ---- */
+enum { FAR = 2 << 20 };                          /* bytes of a tensor that no cache has kept from the last step */
+
+typedef struct Prefetch { Scope *s; Body *to; LIST(const Tensor *) seen; } Prefetch;
+
+static void prefetch_read(const Node *e, void *data)
+{
+    Prefetch *p = data;
+    const Scope *s = p->s;
+    if (e->op != OP_READ || e->tensor->rank == 0) return;
+    const Storage *at = plan_storage(s->plan, plan_home(s->plan, e->tensor));
+    bool far = at->place == PLACE_MEMORY && !at->sequence && at->bytes >= FAR && scope_place(s, e->tensor, e->sum)->count > 1;
+    for (int i = 0; i < p->seen.count; i++) far &= p->seen.at[i] != e->tensor;
+    for (int i = 0; i < s->kernel->equations.count; i++) far &= s->kernel->equations.at[i]->out != e->tensor;
+    for (int a = 0; a < e->sums; a++) far &= sum_plain(e->sum[a]) != NULL || sum_is_constant(e->sum[a]);
+    if (!far) return;
+    PUSH(p->seen, e->tensor);
+    const CExpr *place = cexpr_place(scope_pointer(p->s, e->tensor, false), scope_offset(p->s, e->tensor, e->sum));
+    Text text = {0};
+    text_add(&text, "prefetch(");
+    cexpr_print(place, &text);
+    text_add(&text, ")");
+    stmt_call(p->to, text_string(&text));
+}
+
+/* Weights and states of the optimizer come while the sum runs. */
+static void prefetch_epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
+{
+    const Kernel *k = s->kernel;
+    Body inner = {0};
+    Prefetch p = { .s = s, .to = &inner };
+    if (k->tile.row) bind_all(s, k->tile.row, cexpr_add(row, cexpr_name(C_INT, "r")));
+    bind_all(s, k->tile.col, cexpr_add(col, cexpr_infix(C_INT, "*", cexpr_name(C_INT, "c"), cexpr_name(C_INT, "LANES"))));
+    s->body = &inner;
+    for (int q = 1; q < k->equations.count; q++) equation_visit(k->equations.at[q], prefetch_read, &p);
+    if (inner.list.count) stmt_macro(to, "EACH_TILE(r, c)")->body = inner;
+    if (k->tile.row) bind_all(s, k->tile.row, row);
+    bind_all(s, k->tile.col, col);
+}
+
 /* What it needs of the run; as its last parameters if it is shared. */
 static Declarations tile_function(Scope *s, Functions *to, const char *name)
 {
@@ -194,6 +234,7 @@ static Declarations tile_function(Scope *s, Functions *to, const char *name)
     stmt_call(&f->body, "clear_tile(sum)");
     if (k->tile.block)
         sums_in_memory(s, row_at, col, false, &stmt_if(&f->body, cexpr_infix(C_BOOL, ">", cexpr_name(C_INT, "from"), cexpr_int(0)))->body);
+    if (!k->tile.block && !k->loop) prefetch_epilogue(s, row_at, col, &f->body);
     sum_loops(s, &f->body);
     Body *end = &f->body;
     if (k->tile.block && k->equations.count > 1) {
@@ -221,6 +262,23 @@ static const char *tile_call(const Scope *s, const char *name, const char *width
     return format("STRIP(%s_tile, %d, %s, %s, %s, run%s)", name, k->tile.row->extent, strip, width, col, outer);
 }
 
+/* The operand of the inner of the two loops is read again for each round of the outer: that is the smaller one. */
+static bool is_rows_outside(const Scope *s)
+{
+    const Tile *t = &s->kernel->tile;
+    return !s->kernel->sequence && plan_storage(s->plan, plan_home(s->plan, t->broadcast->tensor))->bytes
+           > 2 * plan_storage(s->plan, plan_home(s->plan, t->vector->tensor))->bytes;
+}
+
+static Body *strip_loop(const Scope *s, const char *strip, Body *to, Stmt **first)
+{
+    const Index *row = s->kernel->tile.row;
+    const char *end = row->batch ? "strip_count(run->n)" : format("STRIPS(%d)", row->extent);
+    Stmt *loop = stmt_for(to, strip, cexpr_int(0), cexpr_name(C_INT, end));
+    if (!*first) *first = loop;
+    return &loop->body;
+}
+
 static void call_loops(Scope *s, Body *to, const char *name, const char *pointers)
 {
     const Kernel *k = s->kernel;
@@ -243,18 +301,15 @@ static void call_loops(Scope *s, Body *to, const char *name, const char *pointer
         inner = &loop->body;
         loops++;
     }
+    const char *strip = k->tile.row ? scope_name(s, "strip") : NULL;
+    bool rows_outside = strip && is_rows_outside(s);
+    if (rows_outside) inner = strip_loop(s, strip, inner, &first);
     Stmt *columns = stmt_for(inner, scope_bound(s, k->tile.col)->name, cexpr_int(0), cexpr_int(n));
     columns->step = "WIDE";
     if (!first) first = columns;
     inner = &columns->body;
-    const char *strip = NULL;
-    loops++;
-    if (k->tile.row) {
-        strip = scope_name(s, "strip");
-        const char *end = k->tile.row->batch ? "strip_count(run->n)" : format("STRIPS(%d)", k->tile.row->extent);
-        inner = &stmt_for(inner, strip, cexpr_int(0), cexpr_name(C_INT, end))->body;
-        loops++;
-    }
+    if (strip && !rows_outside) inner = strip_loop(s, strip, inner, &first);
+    loops += strip ? 2 : 1;
     if (!k->sequence) first->pragma = loops == 1 ? "OMP_FOR" : format("OMP_FOR_%d", loops > 6 ? 6 : loops);
     if (n % 32 == 0) stmt_call(inner, tile_call(s, name, "WIDE", strip, pointers));
     else {

@@ -52,6 +52,12 @@ INLINE int share(int n, int k, int of)         { return (int)((int64_t)n * k / o
 /* ---- tiles: rows x width results, each loop unrolled so that the sums are registers ---- */
 #define EACH_TILE(r, c) EACH(r, ROWS) if (r < rows) EACH(c, 2) if (c * LANES < width)
 INLINE void clear_tile(vec sum[ROWS][2])      { EACH(r, ROWS) EACH(c, 2) sum[r][c] = splat(R(0)); }
+/* brings what will be read, and written over, near */
+#if defined __GNUC__
+#define prefetch(place) __builtin_prefetch(place, 1)
+#else
+#define prefetch(place) ((void)(place))
+#endif
 /* v in a register: else gcc loads it again for each of the products that it is in */
 INLINE vec kept(vec v) {
 #if DLN_VECTORS && defined __AVX__ && !defined __clang__
