@@ -95,6 +95,7 @@ static bool find_borders(Window *w, const Product *p)
         w->extent[a] = w->x->tensor->extent[a];
         if (!sum_is_affine(w->x->sum[a])) return false;
     }
+    w->border[w->axis] = w->offset < 0 || w->offset + OUTPUTS * w->fours + TAPS - 1 > w->x->tensor->extent[w->axis];
     for (int i = 0; i < p->tests.count; i++) {
         int axis;
         if (!test_is_of(p->tests.at[i], w->x, &axis)) return false;
@@ -132,12 +133,13 @@ static bool is_worth(const Window *w)
 static bool window_fits(Window *w, const Product *p)
 {
     bool forward = is_reduced(w->e, w->tap) && !is_reduced(w->e, w->q);
-    if (w->tap->extent != TAPS || w->tap->batch || w->q->batch || w->q->extent % OUTPUTS || !find_axis(w)) return false;
+    if (w->tap->extent != TAPS || w->tap->batch || w->q->batch || !find_axis(w)) return false;
     if (!forward && (w->turned || is_reduced(w->e, w->tap) || !is_reduced(w->e, w->q))) return false;
     if (forward ? !find_partner(w, w->tap, w->q) : !find_partner(w, w->q, w->tap)) return false;
     if (!forward && sum_plain(w->other->sum[w->other_axis]) != w->q) return false;
     if (w->e->out->rank + 1 > MAX_RANK || w->x->sums + 1 > MAX_RANK) return false;
-    w->fours = w->q->extent / OUTPUTS;
+    w->fours = (w->q->extent + OUTPUTS - 1) / OUTPUTS;
+    if (5 * OUTPUTS * w->fours > 6 * w->q->extent) return false; /* mostly places that nobody asks for */
     w->row = find_row(w, forward);
     return find_borders(w, p) && is_worth(w);
 }
@@ -376,7 +378,8 @@ static const Node *read_taps(const Window *w, Tensor *u, const Index *j)
 static Tensor *transformed_other(Equations *to, const Window *w)
 {
     static const int low[MAX_RANK];
-    static const bool border[MAX_RANK];
+    bool border[MAX_RANK] = {0};
+    border[w->other_axis] = OUTPUTS * w->fours > w->q->extent;
     Tensor *d = w->other->tensor;
     int extent[MAX_RANK], rank = extents(w, extent, d->extent, d->rank, w->other_axis, true, d->batch);
     Tensor *made = tensor_like(w, "w", rank, extent, d->batch);
@@ -434,14 +437,14 @@ static Tensor *products(Equations *to, const Window *w, const Index *j, const In
     return made->out;
 }
 
-/* What w->e makes, from p, in pieces along its axis out_axis: `count` of them, at 4 t + i or at tap i */
-static void results(Equations *to, const Window *w, Tensor *p, const Index *t, int count, const double *factors, int row, int column)
+/* What w->e makes, from p: piece i of it, at places 4 t + i (t runs as far as there are such), or at tap i (t NULL) */
+static void result(Equations *to, const Window *w, Tensor *p, const Index *t, int i, const double *factor)
 {
     const Equation *e = w->e;
     const Index *index[MAX_RANK];
     int indices = 0;
-    for (int i = 0; i < e->indices; i++)
-        if (e->index[i] != w->q && e->index[i] != w->tap) index[indices++] = e->index[i];
+    for (int k = 0; k < e->indices; k++)
+        if (e->index[k] != w->q && e->index[k] != w->tap) index[indices++] = e->index[k];
         else if (t) index[indices++] = t;
     const Node *term[POINTS];
     for (int j = 0; j < POINTS; j++) {
@@ -450,11 +453,19 @@ static void results(Equations *to, const Window *w, Tensor *p, const Index *t, i
     }
     Sums left = { .count = e->out->rank };
     for (int a = 0; a < e->out->rank; a++) left.at[a] = e->left[a];
-    for (int i = 0; i < count; i++) {
+    left.at[w->out_axis] = t ? sum_offset(sum_scale(sum_index(t), OUTPUTS), i) : sum_constant(i);
+    add(to, w, e->out, &left, indices, index, by_twos(factor, term));
+}
+
+static void results(Equations *to, const Window *w, Tensor *p, bool is_forward)
+{
+    const Index *t = is_forward ? index_new("t", w->fours, false) : NULL;
+    for (int i = 0; i < (is_forward ? OUTPUTS : TAPS); i++) {
         double factor[POINTS];
-        for (int j = 0; j < POINTS; j++) factor[j] = factors[i * row + j * column];
-        left.at[w->out_axis] = t ? sum_offset(sum_scale(sum_index(t), OUTPUTS), i) : sum_constant(i);
-        add(to, w, e->out, &left, indices, index, by_twos(factor, term));
+        int fours = (w->q->extent - i + OUTPUTS - 1) / OUTPUTS;
+        if (is_forward && fours != t->extent) t = index_new("t", fours, false);
+        for (int j = 0; j < POINTS; j++) factor[j] = is_forward ? A[i][j] : G[j][i];
+        result(to, w, p, t, i, factor);
     }
 }
 
@@ -466,11 +477,11 @@ static void rewrite(Equations *to, Made *made, const Window *w)
     if (is_forward) {
         Tensor *u = transformed_taps(to, w);
         p = products(to, w, j, z, true, node2(OP_MUL, read_v(w, v, j, z), read_taps(w, u, j)));
-        results(to, w, p, index_new("t", w->fours, false), OUTPUTS, &A[0][0], POINTS, 1);
+        results(to, w, p, true);
     } else {
         Tensor *d = transformed_other(to, w);
         p = products(to, w, j, z, false, node2(OP_MUL, read_v(w, v, j, z), read_other(w, d, j, z)));
-        results(to, w, p, NULL, TAPS, &G[0][0], 1, TAPS);
+        results(to, w, p, false);
     }
 }
 
