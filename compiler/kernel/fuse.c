@@ -256,7 +256,7 @@ static bool are_pieces(const Kernel *a, const Kernel *b)
     bool serial = a->schedule == SCHEDULE_SERIAL && kernel_work(a) + kernel_work(b) <= SERIAL_TOTAL;
     if (a->schedule != b->schedule || !(a->schedule == SCHEDULE_ROWS || serial)) return false;
     if (a->equations.at[0]->out != b->equations.at[0]->out) return false;
-    if (f->kind != FORM_LANES || h->kind != FORM_LANES || f->loops != h->loops || a->outer != b->outer) return false;
+    if (f->kind != FORM_LANES || h->kind != FORM_LANES || f->loops != h->loops) return false;
     for (int i = 0; i < f->loops; i++)
         if (f->loop[i]->extent != h->loop[i]->extent || f->loop[i]->batch != h->loop[i]->batch) return false;
     return true;
@@ -266,7 +266,10 @@ static void join_pieces(Graph *g)
 {
     for (int i = 0; i + 1 < g->program->kernels.count;) {
         Kernel *a = g->program->kernels.at[i], *b = g->program->kernels.at[i + 1];
-        if (are_pieces(a, b) && may_join(g, a, b)) join(g, a, b);
+        if (are_pieces(a, b) && may_join(g, a, b)) {
+            if (b->outer < a->outer) a->outer = b->outer;
+            join(g, a, b);
+        }
         else i++;
     }
 }

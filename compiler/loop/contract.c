@@ -315,7 +315,8 @@ static void call_loops(Scope *s, Body *to, const char *name, const char *pointer
     else {
         Stmt *whole = stmt_if(inner, cexpr_infix(C_BOOL, "<=", cexpr_add(cexpr_name(C_INT, columns->name), cexpr_name(C_INT, "WIDE")), cexpr_int(n)));
         stmt_call(&whole->body, tile_call(s, name, "WIDE", strip, pointers));
-        stmt_call(&whole->other, tile_call(s, name, format("%d %% WIDE", n), strip, pointers));
+        Stmt *rest = stmt_if(&whole->other, cexpr_name(C_BOOL, format("%d %% WIDE != 0", n)));   /* or the compiler has it in vain */
+        stmt_call(&rest->body, tile_call(s, name, format("%d %% WIDE", n), strip, pointers));
     }
 }
 
