@@ -1,68 +1,12 @@
 /* test_host_data.c: what a data block may say and what each mistake in it is answered; files of `predict`; feeds of every
- * type of cell into every type of field. Data blocks are written as in a .dln (block_of), one definition after another. */
-#include <ctype.h>
+ * type of cell into every type of field. Data blocks are written as in a .dln (block_of), with ; between. */
 #include <math.h>
 #include "unit/fake_model.c"
+#include "unit/host_block.h"
 #include "unit/host_files.h"
 #include "unit/host_test.h"
 
 TestSuite(data, .init = folder_make, .fini = folder_remove);
-
-/* ---- a data block from its text: `a = f("s", k = 1, [x, 2]); b = word`. Never freed. ---- */
-static dln_value value_of(const char **at);
-
-static void blanks(const char **at) { *at += strspn(*at, " "); }
-
-static const dln_value *values_of_text(const char **at, const char *end, int *count)
-{
-    dln_value *values = calloc(16, sizeof *values);
-    for (*count = 0; blanks(at), **at && !strchr(end, **at); *at += **at == ',' || **at == ';') {
-        const char *begin = *at, *equals = begin + strspn(begin, "abcdefghijklmnopqrstuvwxyz_0123456789"), *key = NULL;
-        if (*end == 0) equals = strchr(begin, '='), equals--; /* `train, test = ..` at the top */
-        if (equals[0] == ' ' && equals[1] == '=' && equals > begin) {
-            key = strndup(begin, (size_t)(equals - begin));
-            *at = equals + 2;
-        }
-        values[*count] = value_of(at);
-        values[(*count)++].key = key;
-        blanks(at);
-    }
-    *at += **at != 0;
-    return values;
-}
-
-static dln_value value_of(const char **at)
-{
-    dln_value v = { 0 };
-    blanks(at);
-    const char *begin = *at;
-    if (*begin == '"') {
-        size_t n = strcspn(begin + 1, "\"");
-        v.kind = DLN_STRING;
-        v.text = strndup(begin + 1, n);
-        *at = begin + n + 2;
-    } else if (*begin == '[') {
-        ++*at;
-        v.kind = DLN_LIST;
-        v.items = values_of_text(at, "]", &v.count);
-    } else if (isdigit((unsigned char)*begin) || *begin == '-') {
-        v.kind = DLN_NUMBER;
-        v.number = strtod(begin, (char **)(uintptr_t)at);
-    } else {
-        size_t n = strspn(begin, "abcdefghijklmnopqrstuvwxyz_0123456789");
-        v.kind = DLN_WORD;
-        v.text = strndup(begin, n);
-        *at += n;
-        if (**at == '(') {
-            ++*at;
-            v.kind = DLN_CALL;
-            v.items = values_of_text(at, ")", &v.count);
-        }
-    }
-    return v;
-}
-
-static void block_of(dln_model *m, const char *text) { m->data = values_of_text(&text, "", &m->data_values); }
 
 /* ---- the data block ---- */
 static void files_make(void)
@@ -133,12 +77,15 @@ Test(data, an_unmixed_split_keeps_the_order)
     Data d;
     Problem p;
     files_make();
-    const Part *b = part_try(m, &d, "all = csv(\"t.csv\", target = last); a, b = split(all, 0.5, shuffle = false)", "b", &p);
+    const Part *b =
+        part_try(m, &d, "all = csv(\"t.csv\", target = last); a, b = split(all, 0.5, shuffle = false)", "b", &p);
     cr_assert(b && part_row(b, 0) == 2 && part_row(b, 1) == 3);
     data_end(&d);
-    const Part *of = part_try(m, &d, "all = csv(\"t.csv\", target = last); a, b = split(all, 0.5, shuffle = false); "
-                                     "c, e = split(b, 0.5, shuffle = false)", "e", &p);
-    cr_assert(of && of->rows == 1 && part_row(of, 0) == 3, "%s", p.text);       /* a share of a share */
+    const Part *of = part_try(m, &d,
+                              "all = csv(\"t.csv\", target = last); a, b = split(all, 0.5, shuffle = false); "
+                              "c, e = split(b, 0.5, shuffle = false)",
+                              "e", &p);
+    cr_assert(of && of->rows == 1 && part_row(of, 0) == 3, "%s", p.text); /* a share of a share */
     data_end(&d);
 }
 
@@ -202,7 +149,8 @@ Test(data, each_mistake_in_a_data_block_is_named)
         { "all = csv(\"t.csv\", target = last); train, b = split(other, 0.5)", "defines no 'other'" },
         { "all = text(\"t.txt\", context = 9); train, b = split(all, 0.1)", "t.txt" },
         { "train = 3", "train is no source" },
-        { "train = zzzzzzzzzz(\"t.csv\")", "there is no source 'zzzzzzzzzz'; there are idx, csv, text, cifar10, npy, npz, split" },
+        { "train = zzzzzzzzzz(\"t.csv\")",
+          "there is no source 'zzzzzzzzzz'; there are idx, csv, text, cifar10, npy, npz, split" },
         { "train = csw(\"t.csv\")", "did you mean 'csv'?" },
         { "train = b; b = train", "is made of itself" },
         { "b = csv(\"t.csv\")", "defines no 'train'; it has: b" },
@@ -280,8 +228,8 @@ Test(data, files_to_predict_from)
         { "", "x.npy", 3 },
         { "", "i.idx", 2 },
         { "train = text(\"t.txt\", context = 2)", "t.txt", 9 },
-        { "train = csv(\"t.csv\", target = last)", "t.csv", 4 },        /* with its target, as the block says */
-        { "train = csv(\"t.csv\", target = last)", "f.csv", 2 },        /* features only */
+        { "train = csv(\"t.csv\", target = last)", "t.csv", 4 }, /* with its target, as the block says */
+        { "train = csv(\"t.csv\", target = last)", "f.csv", 2 }, /* features only */
         { "", "f.csv", 2 },
     };
     files_make();
@@ -309,7 +257,8 @@ Test(data, files_that_cannot_be_predicted_from)
     file_make("bad.npy", "\x93NUMPY..........", 16);
     cr_assert(!input_try(m, &d, "", "bad.npy", &p) && p.code == EXIT_INPUT && !d.parts);
     data_end(&d);
-    cr_assert(!input_try(m, &d, "train = csv(\"t.csv\", target = none)", "t.csv", &p) && strstr(p.text, "none"), "%s", p.text);
+    cr_assert(!input_try(m, &d, "train = csv(\"t.csv\", target = none)", "t.csv", &p) && strstr(p.text, "none"), "%s",
+              p.text);
     data_end(&d);
     int images = open(in_folder("i.idx"), O_RDONLY);
     cr_assert(dup2(images, STDIN_FILENO) == STDIN_FILENO);
@@ -336,7 +285,9 @@ static const double cells_f64[] = { 0, 1, 2, 3 };
 
 Test(data, every_type_of_cell_becomes_every_type_of_field)
 {
-    static const void *const cells[] = { [CELL_U8] = cells_u8, [CELL_I32] = cells_i32, [CELL_F32] = cells_f32, [CELL_F64] = cells_f64 };
+    static const void *const cells[] = {
+        [CELL_U8] = cells_u8, [CELL_I32] = cells_i32, [CELL_F32] = cells_f32, [CELL_F64] = cells_f64
+    };
     for (int cell = CELL_U8; cell <= CELL_F64; cell++)
         for (int type = DLN_FLOAT; type <= DLN_BOOL; type++)
             for (int wide = 0; wide < 2; wide++) {
@@ -385,7 +336,9 @@ Test(data, fields_that_a_column_does_not_fit)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         dln_model *m = fake_model("x", 2, 2);
-        dln_field field = { .name = "x", .type = cases[i].type, .classes = cases[i].classes, .is_target = cases[i].target };
+        dln_field field = {
+            .name = "x", .type = cases[i].type, .classes = cases[i].classes, .is_target = cases[i].target
+        };
         Table t = { .rows = 2 };
         Problem p = { 0 };
         Feed f;
@@ -418,7 +371,7 @@ Test(data, names_of_classes_do_not_become_numbers_by_themselves)
     cr_assert(strstr(p.text, "t.csv") && strstr(p.text, "label"), "%s", p.text);
     data_end(&d);
     field[1].type = DLN_INT;
-    field[1].classes = 1;                        /* the file has two */
+    field[1].classes = 1; /* the file has two */
     part = part_try(m, &d, "train = csv(\"t.csv\", target = last)", "train", &p);
     cr_assert(part && !feed_open(&f, m, part, true, &p) && strstr(p.text, "2"), "%s", p.text);
     data_end(&d);
