@@ -9,12 +9,12 @@ static unsigned char room[MLP_TRAIN_BYTES + MLP_ALIGN];
 int main(void)
 {
     unsigned char *memory = room + (MLP_ALIGN - (uintptr_t)room % MLP_ALIGN) % MLP_ALIGN;
-    float x[MLP_BATCH * 4], y[MLP_BATCH * 2];
+    float x[MLP_BATCH * 4], y[MLP_BATCH];
     double first = 0, last = 0;
     mlp m;
     int status = mlp_init(&m, memory, MLP_TRAIN_BYTES, 1);
     for (int i = 0; i < MLP_BATCH * 4; i++) x[i] = (float)(i % 5) / 4;
-    for (int i = 0; i < MLP_BATCH * 2; i++) y[i] = x[2 * i] - x[2 * i + 1];
+    for (int i = 0; i < MLP_BATCH; i++) y[i] = x[4 * i] - x[4 * i + 1];
     for (int step = 0; step < 50 && !status; step++) {
         status = mlp_step(&m, x, y, MLP_BATCH, &last);
         if (step == 0) first = last;
