@@ -1,7 +1,7 @@
 /* test_host_failures.c: what may go wrong round the host program. Each system call of a training, an evaluation and an
- * export fails in turn, is interrupted, or takes a byte at a time; each call of the model returns a status; each note of a
- * checkpoint is missing or wrong. The program says so and ends with the right code, and a weights file is the old one or
- * the new one. A model of doubles goes through the same commands. (test_host_memory.c: allocations.) */
+ * export fails in turn, is interrupted, or takes a byte at a time; each call of the model returns a status; each note of
+ * a checkpoint is missing or wrong. The program says so and ends with the right code, and a weights file is the old one
+ * or the new one. A model of doubles goes through the same commands. (test_host_memory.c: allocations.) */
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
