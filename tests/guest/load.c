@@ -8,7 +8,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
-enum { TIMES = 1000, WARM = 200, GROWTH_KB = 128 };
+enum { TIMES = 1000, WARM = 200, GROWTH_KB = 512 };
 
 static long resident_kb(void)
 {
