@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <zlib.h>
+#include "unit/host_test.h"
 
 static inline size_t npy_make(unsigned char *to, const char *header, const void *data, size_t bytes)
 {
@@ -75,5 +76,24 @@ static inline size_t zip_make(unsigned char *to, const char *name, const void *d
     PUT(0, 2);
 #undef PUT
     return at;
+}
+
+static inline bool npy_try(const char *header, const void *data, size_t bytes, Table *t, Problem *p)
+{
+    unsigned char file[2000];
+    *t = (Table){ 0 };
+    *p = (Problem){ 0 };
+    return npy_read(&(Bytes){ file, npy_make(file, header, data, bytes) }, "a.npy", "x", t, p);
+}
+
+static inline bool csv_try(const char *text, size_t length, CsvSpec spec, Names *found, Table *t, Problem *p)
+{
+    Bytes b = { malloc(length + 1), length };
+    memcpy(b.at, text, length);
+    *t = (Table){ 0 };
+    *p = (Problem){ 0 };
+    bool good = csv_read(&b, "t.csv", &spec, false, found, t, p);
+    free(b.at);
+    return good;
 }
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <pty.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include "host/run.h"
@@ -371,4 +372,130 @@ Test(commands, standard_output_that_is_full)
                       strstr(text_of("err"), "cannot write to standard output"),
                   "%d: %d %s", i, status, text_of("err"));
     }
+}
+
+Test(commands, info_of_a_model_with_everything)
+{
+    dln_model *m = small_model("early_stop = patience(3); loss = mse; weights = [1, 2.5, a, \"b\", f(x = 1)]");
+    static const dln_value source = { .kind = DLN_CALL, .key = "dense", .text = "safetensors" };
+    dln_tensor tensor[TENSORS];
+    dln_output output[2] = { m->output[0], { .name = "amount" } };
+    memcpy(tensor, m->tensor, sizeof tensor);
+    tensor[0].frozen = 1;
+    tensor[1].line = NULL;
+    m->tensor = tensor;
+    m->output = output;
+    m->outputs = 2;
+    m->sources = 1;
+    m->source_of = &source;
+    m->options = "--real=float";
+    m->summary = "a table of layers";
+    expect_run(m, "info", 0, "options   --real=float", "");
+    static const char *const words[] = { "a table of layers",           " (frozen)", "weights\n",
+                                         "dense = safetensors()",       "amount",    "patience(3)",
+                                         "[1, 2.5, a, \"b\", f(x = 1)]" };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        cr_expect(strstr(text_of("out"), words[i]), "no %s in %s", words[i], text_of("out"));
+    m->options = NULL;
+    expect_run(m, "info", 0, "sha256", "");
+    cr_expect(!strstr(text_of("out"), "options"));
+}
+
+Test(commands, durations_of_every_length)
+{
+    dln_model *m = small_model("");
+    static const struct {
+        double ago;
+        const char *words;
+    } cases[] = { { 0.1, "- 0s " }, { 59, "- 59s " }, { 100, "- 1:40" }, { 7325, "- 2:02:05" } };
+    const double values[] = { 0, 12345 };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Display d = { .model = m,
+                      .kind = PROGRESS_PLAIN,
+                      .round = 1,
+                      .rounds = 2,
+                      .steps = 10,
+                      .begun = seconds_now() - cases[i].ago };
+        cr_assert(freopen(in_folder("err"), "w", stderr));
+        Problem p = { 0 };
+        cr_assert(display_round_end(&d, 10, i == 2 ? 0 : 10, values, NULL, &p), "%s", p.text);
+        fflush(stderr);
+        cr_expect(strstr(text_of("err"), cases[i].words), "%g: %s", cases[i].ago, text_of("err"));
+    }
+    Monitor monitor = { .rises = true, .least = 0.5 };
+    cr_expect(!monitor_better(&monitor, NAN, 1) && monitor_better(&monitor, 1, NAN) && monitor_better(&monitor, 2, 1));
+    cr_expect(!monitor_better(&monitor, 1.5, 1));
+    monitor.rises = false;
+    cr_expect(monitor_better(&monitor, 0.4, 1) && !monitor_better(&monitor, 0.5, 1));
+}
+
+Test(commands, a_loss_that_is_not_finite)
+{
+    dln_model *m = small_model("");
+    dln_tensor tensor[TENSORS];
+    memcpy(tensor, m->tensor, sizeof tensor);
+    tensor[0].line = NULL;
+    m->tensor = tensor;
+    fake_fail_step = 2;
+    expect_run(m, "train -q --epochs 3", 1, "", "the first tensor that is not finite: dense.w (?), element 3");
+    fake_fail_step = 0;
+}
+
+static int infinite_step(void *object, const void *const *fields, int n, double *loss)
+{
+    fake_step(object, fields, n, loss);
+    *loss = (double)INFINITY;
+    return 0;
+}
+
+Test(commands, an_infinite_loss_of_finite_tensors)
+{
+    dln_model *m = small_model("");
+    m->step = infinite_step;
+    expect_run(m, "train -q --epochs 3", 1, "", "all tensors are finite");
+}
+
+Test(commands, a_signal_before_the_first_step)
+{
+    dln_model *m = small_model("");
+    int status;
+    pid_t child = fork();
+    if (!child) {
+        signal(SIGTERM, SIG_DFL);
+        exit(run_model(m, "train --epochs 1000000", "out", "err"));
+    }
+    usleep(100000);
+    kill(child, SIGTERM);
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM, "%d", status);
+}
+
+static int slow_measure(void *object, int pass, const void *const *fields, int n)
+{
+    raise(SIGINT);
+    return fake_measure(object, pass, fields, n);
+}
+
+static int endless_step(void *object, const void *const *fields, int n, double *loss)
+{
+    raise(SIGINT);
+    raise(SIGINT); /* the second one: at once */
+    return fake_step(object, fields, n, loss);
+}
+
+Test(commands, signals_while_measuring_and_twice)
+{
+    dln_model *m = small_model("");
+    m->measure = slow_measure;
+    int status;
+    pid_t child = fork();
+    if (!child) exit(run_model(m, "train --epochs 1", "out", "err"));
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 130, "%d", status);
+    m->measure = fake_measure;
+    m->step = endless_step;
+    child = fork();
+    if (!child) exit(run_model(m, "train --epochs 1", "out", "err"));
+    waitpid(child, &status, 0);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 130 && !is_there("fake.safetensors"), "%d", status);
 }

@@ -376,3 +376,153 @@ Test(data, names_of_classes_do_not_become_numbers_by_themselves)
     cr_assert(part && !feed_open(&f, m, part, true, &p) && strstr(p.text, "2"), "%s", p.text);
     data_end(&d);
 }
+
+/* ---- which column is whose, and which shapes fit ---- */
+static Column *column_add(Table *t, const char *name, int rank, const int *extent, const void *cells, CellType type)
+{
+    Problem p = { 0 };
+    Column *c = table_add(t, name, "file", &p);
+    c->type = type;
+    c->rank = rank;
+    c->elements = 1;
+    for (int i = 0; i < rank; i++) c->elements *= (size_t)(c->extent[i] = extent[i]);
+    c->cells = cells;
+    return c;
+}
+
+Test(data, shapes_that_fit)
+{
+    static const float cells[24];
+    static const struct {
+        int column_rank, column[3], field_rank, field[3];
+        bool fits;
+    } cases[] = {
+        { 2, { 2, 3 }, 2, { 2, 3 }, true },
+        { 3, { 2, 1, 3 }, 2, { 2, 3 }, true },
+        { 2, { 2, 3 }, 3, { 1, 2, 3 }, true },
+        { 2, { 2, 3 }, 2, { 3, 2 }, false },
+        { 1, { 6 }, 2, { 3, 2 }, true },
+        { 2, { 2, 3 }, 1, { 6 }, false },
+        { 2, { 2, 2 }, 2, { 2, 3 }, false },
+        { 0, { 0 }, 1, { 1 }, true },
+        { 1, { 1 }, 0, { 0 }, true },
+        { 2, { 6, 1 }, 2, { 3, 2 }, false },
+        { 3, { 2, 3, 4 }, 2, { 2, 12 }, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dln_model *m = fake_model("x", 2, 2);
+        dln_field field = { .name = "x", .rank = cases[i].field_rank };
+        memcpy(field.extent, cases[i].field, sizeof cases[i].field);
+        Table t = { .rows = 1 };
+        Problem p = { 0 };
+        Feed f;
+        column_add(&t, "x", cases[i].column_rank, cases[i].column, cells, CELL_F32);
+        m->fields = 1;
+        m->field = &field;
+        bool good = feed_open(&f, m, &(Part){ .name = (char *)"all", .table = &t, .rows = 1 }, true, &p);
+        cr_expect(good == cases[i].fits, "%zu: %s", i, p.text);
+        if (good) feed_close(&f);
+        table_free(&t);
+    }
+}
+
+Test(data, which_column_is_the_targets)
+{
+    static const float cells[4];
+    static const int32_t large[] = { 0, 1, 2, 3 };
+    const int two[] = { 2 };
+    for (int columns = 1; columns < 4; columns++)
+        for (int targets = 1; targets < 3; targets++) {
+            dln_model *m = fake_model("x", 2, 2);
+            dln_field field[3] = { { .name = "x", .rank = 1, .extent = { 2 } },
+                                   { .name = "t", .is_target = 1, .rank = 1, .extent = { 2 } },
+                                   { .name = "u", .is_target = 1, .rank = 1, .extent = { 2 } } };
+            static const char *const names[] = { "x", "first", "second" };
+            Table t = { .rows = 2 };
+            Problem p = { 0 };
+            Feed f;
+            for (int k = 0; k < columns; k++) column_add(&t, names[k], 1, two, cells, CELL_F32);
+            m->fields = 1 + targets;
+            m->field = field;
+            bool good = feed_open(&f, m, &(Part){ .name = (char *)"all", .table = &t, .rows = 2 }, true, &p);
+            cr_expect(good == (columns == 2 && targets == 1), "%d columns, %d targets", columns, targets);
+            if (good)
+                feed_close(&f);
+            else
+                cr_expect(strstr(p.text, "the data have no field 't' (a target of the model); they have: x"), "%s",
+                          p.text);
+            cr_assert(feed_open(&f, m, &(Part){ .name = (char *)"all", .table = &t, .rows = 2 }, false,
+                                &p)); /* inputs alone */
+            feed_close(&f);
+            table_free(&t);
+        }
+    dln_model *m = fake_model("x", 2, 2);
+    dln_field field = { .name = "x", .type = DLN_INT, .rank = 1, .extent = { 2 }, .classes = 3 };
+    static const double far[] = { 0, 1, 1e10, 0 };
+    Table t = { .rows = 2 };
+    Problem p = { 0 };
+    Feed f;
+    column_add(&t, "x", 1, two, large, CELL_I32);
+    m->fields = 1;
+    m->field = &field;
+    cr_assert(!feed_open(&f, m, &(Part){ .name = (char *)"all", .table = &t, .rows = 2 }, true, &p));
+    EXPECT_PROBLEM(p, EXIT_INPUT, "sample 1: x is 3, but the model takes 0 .. 2 there");
+    t.column[0].type = CELL_F64;
+    t.column[0].cells = far;
+    field.classes = 0;
+    cr_assert(!feed_open(&f, m, &(Part){ .name = (char *)"all", .table = &t, .rows = 2 }, true, &p));
+    EXPECT_PROBLEM(p, EXIT_INPUT, "which does not fit into 32 bits");
+    table_free(&t);
+}
+
+Test(data, text_moves_by_less_than_a_sample)
+{
+    dln_model *m = fake_model("tokens", 2, 2);
+    dln_field field[2] = {
+        { .name = "tokens", .type = DLN_INT, .rank = 1, .extent = { 4 }, .classes = 3 },
+        { .name = "next", .type = DLN_INT, .rank = 1, .extent = { 4 }, .classes = 3, .is_target = 1 }
+    };
+    Data d;
+    Problem p;
+    Feed f;
+    files_make();
+    m->field = field;
+    const Part *part = part_try(m, &d, "train = text(\"t.txt\", context = 4)", "train", &p);
+    cr_assert(part && feed_open(&f, m, part, true, &p), "%s", p.text);
+    feed_gather(&f, NULL, 3, 0, 4);
+    const int32_t *tokens = f.buffer[0], *next = f.buffer[1];
+    cr_expect(tokens[0] == 0 && next[0] == 1 && tokens[1] == next[0]); /* abc.. from place 3 on */
+    cr_expect(tokens[15] == (15 + 3) % 3 || tokens[15] == 0);          /* and not beyond the end */
+    feed_close(&f);
+    data_end(&d);
+    field[0].classes = field[1].classes = 2; /* the text has three characters */
+    part = part_try(m, &d, "train = text(\"t.txt\", context = 4)", "train", &p);
+    cr_assert(part && !feed_open(&f, m, part, true, &p) && strstr(p.text, "the model takes 2"), "%s", p.text);
+    data_end(&d);
+}
+
+Test(data, files_by_absolute_names_and_in_folders_below)
+{
+    dln_model *m = fake_model("features", 2, 2);
+    char block[700];
+    Data d;
+    Problem p;
+    files_make();
+    snprintf(block, sizeof block, "train = csv(\"%s\", target = last)", in_folder("t.csv"));
+    cr_assert(part_try(m, &d, block, "train", &p), "%s", p.text);
+    data_end(&d);
+    snprintf(block, sizeof block, "train = csv(\"%s\", target = last)", in_folder("none.csv"));
+    cr_assert(!part_try(m, &d, block, "train", &p) && strstr(p.text, "cannot find"), "%s", p.text);
+    data_end(&d);
+    cr_assert(!mkdir(in_folder("one"), 0700) && !mkdir(in_folder("two"), 0700) && !mkdir(in_folder("f.csv"), 0700));
+    file_make("one/b.csv", "1,2\n", 4);
+    cr_assert(part_try(m, &d, "train = csv(\"b.csv\")", "train", &p), "%s", p.text);
+    data_end(&d);
+    file_make("two/b.csv", "1,2\n", 4); /* two of them: which? */
+    cr_assert(!part_try(m, &d, "train = csv(\"b.csv\")", "train", &p) && strstr(p.text, "b.csv"), "%s", p.text);
+    data_end(&d);
+    cr_assert(!part_try(m, &d, "train = csv(\"f.csv\")", "train", &p), "a folder was read"); /* a folder is no file */
+    data_end(&d);
+    unlink(in_folder("one/b.csv"));
+    unlink(in_folder("two/b.csv"));
+}

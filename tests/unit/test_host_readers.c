@@ -143,17 +143,6 @@ Test(readers, gzip_is_unpacked_and_every_truncation_refused)
 
 /* ---- CSV ---- */
 
-static bool csv_try(const char *text, size_t length, CsvSpec spec, Names *classes, Table *t, Problem *p)
-{
-    Bytes b = { malloc(length + 1), length };
-    memcpy(b.at, text, length);
-    *t = (Table){ 0 };
-    *p = (Problem){ 0 };
-    bool good = csv_read(&b, "t.csv", &spec, false, classes, t, p);
-    free(b.at);
-    return good;
-}
-
 #define CSV(text, ...) csv_try(text, sizeof text - 1, (CsvSpec){ .header = -1, __VA_ARGS__ }, &classes, &t, &p)
 #define FEATURE(r, c) (((const float *)t.column[0].cells)[(size_t)(r)*t.column[0].elements + (c)])
 #define REFUSED(text, words, ...)                                                                                      \
@@ -403,14 +392,6 @@ Test(readers, cifar)
 }
 
 /* ---- NPY, NPZ ---- */
-
-static bool npy_try(const char *header, const void *data, size_t bytes, Table *t, Problem *p)
-{
-    unsigned char file[2000];
-    *t = (Table){ 0 };
-    *p = (Problem){ 0 };
-    return npy_read(&(Bytes){ file, npy_make(file, header, data, bytes) }, "a.npy", "x", t, p);
-}
 
 Test(readers, npy)
 {
