@@ -326,7 +326,8 @@ static bool makes_sense(Call call, Mode mode)
 
 int main(int argc, char **argv)
 {
-    if (argc > 2 && !strcmp(argv[1], "plain")) return program_main(argc - 1, argv + 1);
+    if (argc == 2 && !strcmp(argv[1], "empty")) return program_main(0, argv + 2);
+    if (argc > 1 && !strcmp(argv[1], "plain")) return program_main(argc - 1, argv + 1);
     if (argc < 6) return 2;
     each = !strcmp(argv[1], "each");
     old = contents_read(argv[2]);
