@@ -5,7 +5,7 @@
 #   make test       every test, a line for each               make lint      the rules of the tree, without a compiler
 #   make bench      the measurements                          make install   PREFIX=/usr/local DESTDIR=
 #   make docs       the reference, from the library           make format    clang-format, and dlnc --format on .dln files
-#   make random     more random programs (COUNT=10000)        make fuzz      libFuzzer (FUZZ_SECONDS=60, FUZZ_RUNS=)
+#   make random     more random programs (N=100000 FIRST=0)        make fuzz      libFuzzer (FUZZ_SECONDS=60, FUZZ_RUNS=)
 #   make coverage   gcov over the tests                       make deps      finds or installs what a build needs
 #   make mutation   N small mistakes in the passes: do the tests notice? (N=200 SEED=1, an hour)
 #
@@ -150,7 +150,7 @@ lint:
 	@tests/lint/run
 
 random: all
-	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" COUNT=$(or $(COUNT),10000) tests/random/run
+	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" COUNT=$(or $(N),$(COUNT),10000) FOUND_FOLDER=tests/random/found tests/random/run
 
 bench: all
 	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" bench/run
