@@ -5,7 +5,7 @@
 #   make test       every test, a line for each               make lint      the rules of the tree, without a compiler
 #   make bench      the measurements                          make install   PREFIX=/usr/local DESTDIR=
 #   make docs       the reference, from the library           make format    clang-format, and dlnc --format on .dln files
-#   make random     more random programs (COUNT=10000)        make fuzz      libFuzzer (FUZZ_SECONDS=60, FUZZ_RUNS=)
+#   make random     more random programs (N=100000 FIRST=0)        make fuzz      libFuzzer (FUZZ_SECONDS=60, FUZZ_RUNS=)
 #   make coverage   gcov over the tests                       make deps      finds or installs what a build needs
 #   make mutation   N small mistakes in the passes: do the tests notice? (N=200 SEED=1, an hour)
 #
@@ -121,7 +121,8 @@ demo-run: all $(BUILD)/demo/digits/train-images-idx3-ubyte
 	@echo "Its source:  examples/mnist_mlp.dln     Train again:  $(BUILD)/demo/mlp train --data $(BUILD)/demo/digits"
 
 # ---- tests: each unit test and each executable tests/*/run, a line for each
-test: deps
+test:
+	@tools/deps tests
 	@$(MAKE) --no-print-directory test-run
 
 test-run:
@@ -149,7 +150,7 @@ lint:
 	@tests/lint/run
 
 random: all
-	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" COUNT=$(or $(COUNT),10000) tests/random/run
+	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" COUNT=$(or $(N),$(COUNT),10000) FOUND_FOLDER=tests/random/found tests/random/run
 
 bench: all
 	@BUILD="$(abspath $(BUILD))" DLNC="$(abspath $(BUILD))/dlnc" bench/run
@@ -181,31 +182,33 @@ format: all
 deps:
 	@tools/deps
 
+# the folders may have blanks in their names; DESTDIR is not written into any file
+INSTALLED = bin/dlnc lib/libdln.a include/dln.h lib/pkgconfig/dlnc.pc share/man/man1/dlnc.1 \
+            share/vim/vimfiles/syntax/dln.vim share/vim/vimfiles/ftdetect/dln.vim share/bash-completion/completions/dlnc
+INSTALLED_FOLDERS = include/dln share/dlnc lib/cmake/dlnc
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/dln/core \
-	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/dlnc/examples \
-	    $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect \
-	    $(DESTDIR)$(PREFIX)/lib/cmake/dlnc $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	install -m 755 $(BUILD)/dlnc $(DESTDIR)$(PREFIX)/bin/dlnc
-	install -m 644 $(BUILD)/libdln.a $(DESTDIR)$(PREFIX)/lib/libdln.a
-	install -m 644 runtime/host/dln.h $(DESTDIR)$(PREFIX)/include/dln.h
-	for header in $(CORE); do install -m 644 $$header $(DESTDIR)$(PREFIX)/include/dln/core/ || exit 1; done
-	install -m 644 docs/dlnc.1 $(DESTDIR)$(PREFIX)/share/man/man1/dlnc.1
-	install -m 644 $(wildcard examples/*.dln) $(DESTDIR)$(PREFIX)/share/dlnc/examples/
-	install -m 644 editor/vim/syntax/dln.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/syntax/dln.vim
-	install -m 644 editor/vim/ftdetect/dln.vim $(DESTDIR)$(PREFIX)/share/vim/vimfiles/ftdetect/dln.vim
-	install -m 644 tools/dlncConfig.cmake $(DESTDIR)$(PREFIX)/lib/cmake/dlnc/dlncConfig.cmake
-	install -m 644 tools/dlnc.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dlnc
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/dlnc.pc.in > $(BUILD)/dlnc.pc
-	install -m 644 $(BUILD)/dlnc.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/dlnc.pc
+	to="$(DESTDIR)$(PREFIX)"; set -e; \
+	for folder in $(sort $(dir $(INSTALLED))) include/dln/core share/dlnc/examples lib/cmake/dlnc; do install -d "$$to/$$folder"; done; \
+	install -m 755 $(BUILD)/dlnc "$$to/bin/dlnc"; \
+	install -m 644 $(BUILD)/libdln.a "$$to/lib/"; \
+	install -m 644 runtime/host/dln.h "$$to/include/"; \
+	install -m 644 $(CORE) "$$to/include/dln/core/"; \
+	install -m 644 docs/dlnc.1 "$$to/share/man/man1/"; \
+	install -m 644 $(wildcard examples/*.dln) "$$to/share/dlnc/examples/"; \
+	install -m 644 editor/vim/syntax/dln.vim "$$to/share/vim/vimfiles/syntax/"; \
+	install -m 644 editor/vim/ftdetect/dln.vim "$$to/share/vim/vimfiles/ftdetect/"; \
+	install -m 644 tools/dlnc.bash "$$to/share/bash-completion/completions/dlnc"; \
+	install -m 644 tools/dlncConfig.cmake "$$to/lib/cmake/dlnc/"; \
+	for file in lib/cmake/dlnc/dlncConfigVersion.cmake lib/pkgconfig/dlnc.pc; do \
+	    sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/$${file##*/}.in >"$$to/$$file"; chmod 644 "$$to/$$file"; \
+	done
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/dlnc lib/libdln.a include/dln.h lib/pkgconfig/dlnc.pc share/man/man1/dlnc.1 \
-	    share/vim/vimfiles/syntax/dln.vim share/vim/vimfiles/ftdetect/dln.vim \
-	    share/bash-completion/completions/dlnc)
-	rm -rf $(addprefix $(DESTDIR)$(PREFIX)/,include/dln share/dlnc lib/cmake/dlnc)
+	to="$(DESTDIR)$(PREFIX)"; \
+	for file in $(INSTALLED); do rm -f "$$to/$$file"; done; \
+	for folder in $(INSTALLED_FOLDERS); do rm -rf "$$to/$$folder"; done
 
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/tests/hostile/*' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/tests/hostile/*' -not -path '$(BUILD)/tests/builds/*' 2>/dev/null)

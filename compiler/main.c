@@ -140,10 +140,10 @@ static bool is_stage(const char *name)
 
 /* ---- output ------------------------------------------------------------------------------------------------------ */
 /* out/mlp.c -> out/mlp.h */
-static const char *header_path(const char *path)
+static const char *path_with(const char *path, const char *ending)
 {
     size_t n = strlen(path);
-    return n > 2 && !strcmp(path + n - 2, ".c") ? format("%.*s.h", (int)(n - 2), path) : format("%s.h", path);
+    return n > 2 && !strcmp(path + n - 2, ".c") ? format("%.*s%s", (int)(n - 2), path, ending) : format("%s%s", path, ending);
 }
 
 /* What dlnc reads must not be what it writes, nor may it write two things into one file. */
@@ -182,19 +182,28 @@ static bool header_rename(Compilation *c, const char *header, Text *renamed)
     return true;
 }
 
+static void add_depends(const Compilation *c, const char *path, const char *header, Text *to)
+{
+    Depends d = { .target = { path, header }, .targets = 2, .source = c->source->name };
+    for (int i = 0; i < c->symbols.imported.count; i++)          /* the source is among them */
+        if (c->symbols.imported.at[i] != c->source) PUSH(d.others, c->symbols.imported.at[i]->name);
+    if (c->options->emit_options.weights) PUSH(d.others, c->options->emit_options.weights);
+    depfile_text(to, &d);
+}
+
 static int write_files(Compilation *c)
 {
     const Options *o = c->options;
     const char *path = o->output ? o->output : format("%s.c", c->model->name);
     if (!strcmp(path, "-")) return file_write_stream(stdout, &c->c);
-    const char *header = header_path(path);
+    const char *header = path_with(path, ".h");
     Text renamed = {0}, depends = {0};
     if (!header_rename(c, base_name(header), &renamed)) return EXIT_USAGE;
     OutputFile files[3] = { { .path = path, .text = &renamed }, { .path = header, .text = &c->h },
-                            { .path = o->depfile, .text = &depends } };
-    int count = o->depfile ? 3 : 2;
+                            { .path = o->depfile ? o->depfile : path_with(path, ".d"), .text = &depends } };
+    int count = o->depfile || o->depends ? 3 : 2;
     if (overwrites(c, files, count)) return EXIT_INPUT;
-    if (o->depfile) depfile_text(&depends, path, c->source->name, &c->symbols);
+    if (count == 3) add_depends(c, path, header, &depends);
     return files_write(files, count, o->write_if_changed);
 }
 

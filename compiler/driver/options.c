@@ -21,7 +21,8 @@ static int set_in_place(Options *o, const char *v) { (void)v; return o->in_place
 static int set_summary(Options *o, const char *v)  { (void)v; return o->summary = true, 0; }
 static int set_verify(Options *o, const char *v)   { (void)v; return o->verify = true, 0; }
 static int set_changed(Options *o, const char *v)  { (void)v; return o->write_if_changed = true, 0; }
-static int set_depfile(Options *o, const char *v)  { o->depfile = v; return 0; }
+static int set_depfile(Options *o, const char *v)  { o->depfile = v; return *v ? 0 : usage_error("-MF needs the name of a file"); }
+static int set_depends(Options *o, const char *v)  { (void)v; return o->depends = true, 0; }
 static int set_infer(Options *o, const char *v)    { (void)v; return o->emit_options.inference_only = true, 0; }
 
 static int set_accumulate(Options *o, const char *v) { (void)v; return o->accumulate = true, 0; }
@@ -127,7 +128,8 @@ static const struct Option { const char *name, *value, *what; Set *set; } table[
     { "--fuse", "WHEN", "auto, or never: one kernel for each equation", set_fuse },
     { "--memory-limit", "BYTES", "refuse a model that needs more memory: bytes, 96K (of 1024), 2M", set_limit },
     { "--write-if-changed", NULL, "leave a file alone that has its new contents already", set_changed },
-    { "-MF", "FILE", "write the dependencies for make", set_depfile },
+    { "-MD", NULL, "also write the files that the output depends on, for make: beside it, as .d", set_depends },
+    { "-MF", "FILE", "the same, into FILE", set_depfile },
     { "--diagnostics-format", "FORM", "text or json", set_diagnostics },
     { "--verify", NULL, "check the compiler's own invariants between its passes", set_verify },
 };
@@ -225,6 +227,11 @@ int options_read(Options *o, int argc, char **argv)
     if (o->accumulate && o->emit_options.inference_only)
         return usage_error("--accumulate belongs to training, --inference-only writes none");
     if (o->rest && !o->run) return usage_error("what follows -- is for `dlnc run`");
+    if ((o->depends || o->depfile) && o->run) return usage_error("-MD and -MF are not for `dlnc run`");
+    if (o->output && !strcmp(o->output, "-")) {
+        if (o->depends || o->depfile) return usage_error("-MD and -MF need an output that has a name: -o FILE");
+        if (o->summary) return usage_error("--summary and -o - would both write to the standard output");
+    }
     o->emit_options.options = describe(argc, argv);
     return -1;
 }

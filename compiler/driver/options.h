@@ -8,7 +8,7 @@ enum { EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IO = 3, EXIT_BUG = 70 };
 
 typedef struct Options {
     const char *input, *output, *emit, *depfile;
-    bool format, in_place, summary, verify, write_if_changed, run, accumulate;
+    bool format, in_place, summary, verify, write_if_changed, depends, run, accumulate;
     int batch;
     DiagFormat diagnostics;
     EmitOptions emit_options;

@@ -142,23 +142,34 @@ int stream_close(FILE *to)
     return failed("write", "the standard output");
 }
 
+/* A name as make and ninja read it: backslashes count only before a blank or a #, where they are doubled. */
 static void add_path(Text *t, const char *path)
 {
+    size_t backslashes = 0;
     for (; *path; path++) {
-        if (*path == ' ' || *path == '#' || *path == '\\') text_add(t, "\\");
+        if (*path == ' ' || *path == '\t' || *path == '#')
+            for (size_t i = 0; i <= backslashes; i++) text_add(t, "\\");
         if (*path == '$') text_add(t, "$");
+        backslashes = *path == '\\' ? backslashes + 1 : 0;
         text_add_n(t, path, 1);
     }
 }
 
-void depfile_text(Text *t, const char *target, const char *source, const Symbols *s)
+void depfile_text(Text *t, const Depends *d)
 {
-    add_path(t, target);
+    for (int i = 0; i < d->targets; i++) {
+        text_add(t, i ? " " : "");
+        add_path(t, d->target[i]);
+    }
     text_add(t, ": ");
-    add_path(t, source);
-    for (int i = 0; i < s->imported.count; i++) {
+    add_path(t, d->source);
+    for (int i = 0; i < d->others.count; i++) {
         text_add(t, " ");
-        add_path(t, s->imported.at[i]->name);
+        add_path(t, d->others.at[i]);
     }
     text_add(t, "\n");
+    for (int i = 0; i < d->others.count; i++) {      /* one that is gone is no error of make: the target is made anew */
+        add_path(t, d->others.at[i]);
+        text_add(t, ":\n");
+    }
 }

@@ -143,6 +143,7 @@ int run_model(const Options *given, int (*compile)(const Options *o))
         add_word(&w, made.program);
         for (int i = 0; i < o.rest; i++) PUSH(w, o.rest_at[i]);
         status = start(&w);
+        if (status < 0) error_plain("cannot start %s: %s", made.program, strerror(errno));
     }
     remove_made();
     return status < 0 ? EXIT_IO : status;

@@ -166,11 +166,20 @@ static void range_check(Text *to)
         "}\n\n");
 }
 
+/* Has the model weights that an instance for inference must be given before it predicts? */
+static bool waits_for_weights(const Emission *e)
+{
+    bool has = false;
+    for (int i = 0; i < kept_count(e) && !e->weights; i++) has |= kept_tensor(e, i)->role == ROLE_PARAM;
+    return has;
+}
+
 /* The lines that refuse a wrong batch, for program p. */
 static void batch_checks(const Emission *e, const Program *p, Text *to)
 {
     Fields f = program_fields(e, p);
-    template_add(e, to, "    if (m->ready != READY) return @P_ORDER;\n");
+    bool waits = waits_for_weights(e) && (p == e->model->predict || p == e->model->evaluate);
+    template_add(e, to, waits ? "    if (m->ready != READY || m->passes < 0) return @P_ORDER;\n" : "    if (m->ready != READY) return @P_ORDER;\n");
     if (f.count) {
         text_add(to, "    if (");
         for (int i = 0; i < f.count; i++) text_addf(to, "%s!%s", i ? " || " : "", parameter_name(e, f.at[i]));
@@ -385,6 +394,8 @@ static void call_init(const Emission *e, Text *to)
     if (m->initialize && e->trains)
         text_addf(to, "    if (m->bytes == WHOLE_BYTES) {\n        const struct run run = run_of(m, 1, 0);\n        run_%s(&run);\n    }\n",
                   m->initialize->name);
+    if (waits_for_weights(e))
+        text_addf(to, "    %sm->passes = -1;        /* no weights yet */\n", e->trains ? "if (m->bytes < WHOLE_BYTES) " : "");
     if (e->weights)
         template_add(e, to,
             "    for (int t = 0; t < @P_TENSORS; t++)\n"
@@ -428,15 +439,16 @@ static const char *const access_calls =
     "    const place *p = &places[tensor];\n"
     "    for (size_t i = 0; i < p->count; i++) if (!element_takes(p, (double)values[i])) return @P_VALUE;\n"
     "    for (size_t i = 0; i < p->count; i++) element_write(p, m->memory + element_at(p, i), (double)values[i]);\n"
+    "    if (m->passes < 0) m->passes = 0;\n"
     "    return @P_OK;\n"
     "}\n"
     "int @p_set_iteration(@p *m, int64_t iteration, uint64_t seed) {\n"
     "    if (!m) return @P_NULL;\n"
     "    if (m->ready != READY) return @P_ORDER;\n"
-    "    if (iteration < 0 || iteration == INT64_MAX) return @P_VALUE;\n"
+    "    if (iteration < 0 || iteration > INT64_MAX / 2) return @P_VALUE;\n"
     "    m->iteration = iteration;\n"
     "    m->seed = seed;\n"
-    "    if (iteration > 0) m->passes = PASSES;         /* a run that goes on: its statistics are among the tensors */\n"
+    "    if (iteration > 0 && m->passes >= 0) m->passes = PASSES;         /* a run that goes on: its statistics are among the tensors */\n"
     "    return @P_OK;\n"
     "}\n\n";
 
@@ -461,6 +473,7 @@ static const char *const state_calls =
     "    if (!m || !state) return @P_NULL;\n"
     "    if (m->ready != READY) return @P_ORDER;\n"
     "    if (bytes < @P_STATE_BYTES || m->bytes < WHOLE_BYTES) return @P_MEMORY_SHORT;\n"
+    "    if (m->passes < 0) return @P_ORDER;\n"
     "    const int64_t passes = m->passes;\n"
     "    at = put_bytes(at, \"DLNSTATE\", 8);\n"
     "    at = put_bytes(at, format, 8);\n"
@@ -494,7 +507,7 @@ static const char *const state_calls =
     "    at = get_bytes(at, &iteration, 8);\n"
     "    at = get_bytes(at, &passes, 8);\n"
     "    if (format[0] != 1 || format[1] != 0x01020304 || model != FINGERPRINT) return @P_STATE;\n"
-    "    if (iteration < 0 || iteration == INT64_MAX || passes < 0 || passes > PASSES) return @P_STATE;\n"
+    "    if (iteration < 0 || iteration > INT64_MAX / 2 || passes < 0 || passes > PASSES) return @P_STATE;\n"
     "    const unsigned char *const numbers = at;\n"
     "    for (int i = 0; i < SETTINGS; i++) {\n"
     "        at = get_bytes(at, &number, 8);\n"
@@ -537,7 +550,7 @@ static const char *const strerror_call =
     "    case @P_NULL: return \"a pointer is NULL\";\n"
     "    case @P_MEMORY_SHORT: return \"the memory is too small for this\";\n"
     "    case @P_MEMORY_ALIGN: return \"the memory is not aligned\";\n"
-    "    case @P_ORDER: return \"called too early: first init, then the passes over the training data, then steps#A\";\n"
+    "    case @P_ORDER: return \"called too early: first init, then weights or the passes over the training data#A\";\n"
     "    case @P_SAMPLES: return \"the number of samples is not in 1 .. batch\";\n"
     "    case @P_RANGE: return \"a label or an index in the batch is outside of its range\";\n"
     "    case @P_NUMBER: return \"there is no such tensor, setting, clock or pass\";\n"

@@ -75,7 +75,7 @@ static const char *const statuses =
     "    @P_NULL,               /* a pointer is NULL */\n"
     "    @P_MEMORY_SHORT,       /* the memory is smaller than this needs */\n"
     "    @P_MEMORY_ALIGN,       /* the memory does not lie at a multiple of @P_ALIGN */\n"
-    "    @P_ORDER,              /* called before @p_init, or before the passes over the training data */\n"
+    "    @P_ORDER,              /* called before @p_init, the passes over the training data, or the weights */\n"
     "    @P_SAMPLES,            /* n is not in 1 .. @P_BATCH */\n"
     "    @P_RANGE,              /* a label or an index in the batch is outside of its range */\n"
     "    @P_NUMBER,             /* there is no such tensor, setting, clock or pass */\n"
@@ -95,7 +95,7 @@ static void object(const Emission *e, Text *to)
         "    uint64_t seed;\n"
         "    int64_t iteration;     /* steps done */\n"
         "    uint32_t ready;\n"
-        "    int32_t passes;        /* over the training data, done */\n");
+        "    int32_t passes;        /* over the training data, done; -1: no weights yet */\n");
     if (m->settings.count) text_addf(to, "    double setting[%d];\n", m->settings.count);
     if (m->clocks.count) text_addf(to, "    double clock[%d];\n", m->clocks.count);
     template_add(e, to, "} @p;\n\n");

@@ -56,6 +56,8 @@ struct Values {
     int n;
     uint64_t seed;
     int64_t iteration;
+    double jitter;
+    uint64_t salt;
     LIST(double *) of;                           /* by tensor id */
     LIST(CompiledProgram *) programs;
     int room;                                    /* registers in the pool */
@@ -74,6 +76,23 @@ Values *values_new(int n, uint64_t seed, int64_t iteration)
 }
 
 void values_iteration(Values *v, int64_t iteration) { v->iteration = iteration; }
+
+void values_jitter(Values *v, double jitter, uint64_t salt)
+{
+    v->jitter = jitter;
+    v->salt = salt;
+}
+
+/* The same for the same result of the same operation: what is equal stays so. */
+static double with_jitter(const Values *v, int operation, double x)
+{
+    uint64_t z;
+    memcpy(&z, &x, sizeof z);
+    z = (z ^ v->salt * 0x9E3779B97F4A7C15u) + (uint64_t)operation * 0xD1B54A32D192ED03u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return x * (1 + v->jitter * (2 * ((double)((z ^ z >> 31) >> 11) * 0x1p-53) - 1));
+}
 
 static int64_t size_at(const Values *v, const Tensor *t)
 {
@@ -381,6 +400,16 @@ static void operation(const Instruction *ins, int lanes)
     }
 }
 
+/* Whether the operation makes a float that is rounded. */
+static bool is_rounded(const Node *e)
+{
+    switch (e->op) {
+    case OP_READ: case OP_RAND: case OP_SELECT: case OP_STOP: case OP_NEG: case OP_TO_FLOAT: case OP_MAX: case OP_MIN:
+    case OP_ABS: case OP_SIGN: case OP_FLOOR: return false;
+    default: return e->type == TYPE_FLOAT;
+    }
+}
+
 static void run_code(const Run *r, const Code *code)
 {
     for (int i = 0; i < code->list.count; i++) {
@@ -396,6 +425,9 @@ static void run_code(const Run *r, const Code *code)
             sum_operation(r, ins, lanes);
         else
             operation(ins, lanes);
+        if (r->v->jitter != 0 && is_rounded(ins->e))
+            for (int l = 0; l < lanes; l++)
+                ins->value[l] = with_jitter(r->v, ins->e->id, ins->value[l]);
     }
 }
 
@@ -482,6 +514,8 @@ static void store(Run *r)
     }
     for (int l = 0; l < r->outputs; l++) {
         double value = !r->on[l] ? 0 : arg ? r->best[l] : r->acc[l];
+        if (r->v->jitter != 0 && r->e->reduction == RED_SUM && t->type == TYPE_FLOAT)
+            value = with_jitter(r->v, -1 - t->id, value);
         c->out[place[l]] = scatter ? c->out[place[l]] + value : value;
     }
 }

@@ -164,7 +164,7 @@ static Value field_value(Scope *s, const Definition *d, int k, NamedValues *args
     }
     if (!rank) {
         scope_error(s, field->at, "%s is no tensor of the model, and as a data field its shape does not follow from %s",
-                    name, d->name);
+                    name, d->name ? d->name : "what every loss takes");
         LIST(const char *) names = { 0 };
         for (int i = 0; i < s->entries.count; i++) PUSH(names, s->entries.at[i].name);
         const char *near = nearest(name, names.at, names.count);

@@ -314,14 +314,21 @@ static int producer(const Program *p, const Tensor *t)
     return -1;
 }
 
+/* Whether all equations that make t are: it may have been made in pieces. */
+static bool pieces_are(const Program *p, const bool *of_totals, const Tensor *t)
+{
+    bool all = producer(p, t) >= 0;
+    for (int i = 0; i < p->equations.count; i++) all &= p->equations.at[i]->out != t || of_totals[i];
+    return all;
+}
+
 static void look(const Node *e, void *data)
 {
     Reads *r = data;
     if (e->op == OP_RAND || e->op == OP_COUNT) r->all_totals = false;
     if (e->op != OP_READ) return;
     if (e->tensor->role == ROLE_TOTAL || e->tensor->role == ROLE_CONST) return;
-    int k = e->tensor->role == ROLE_TEMP ? producer(r->p, e->tensor) : -1;
-    if (k < 0 || !r->of_totals[k]) r->all_totals = false;
+    if (e->tensor->role != ROLE_TEMP || !pieces_are(r->p, r->of_totals, e->tensor)) r->all_totals = false;
 }
 
 /* Moves the equations that totals, constants and nothing else lead to into `report`. */
@@ -335,8 +342,9 @@ static void move_to_report(Program *from, Program *report)
         for (int k = 0; k < e->indices; k++) r.all_totals &= !e->index[k]->batch;
         for (int k = 0; k < e->reduced_count; k++) r.all_totals &= !e->reduced[k]->batch;
         of_totals[i] = r.all_totals;
-        if (r.all_totals) PUSH(report->equations, equation_copy(e));
     }
+    for (int i = 0; i < from->equations.count; i++)
+        if (pieces_are(from, of_totals, from->equations.at[i]->out)) PUSH(report->equations, equation_copy(from->equations.at[i]));
 }
 
 static void report_value(Builder *b, Program *p, const Measured *measured)

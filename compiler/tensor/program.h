@@ -210,6 +210,9 @@ Values *values_new(int n, uint64_t seed, int64_t iteration);     /* n: the batch
 double *values_of(Values *v, Tensor *t);         /* row-major, tensor_size() elements with the first axis cut to n; made (zero) when missing */
 void interpret(const Program *p, Values *v);     /* equations, then updates; may be called again and again */
 void values_iteration(Values *v, int64_t iteration);             /* the next step: other random numbers */
+/* Every result of a float operation is off by up to `jitter` of itself, chosen by salt, the operation and the result: what
+ * moves by more than a little stands where rounding decides. 0: none. */
+void values_jitter(Values *v, double jitter, uint64_t salt);
 
 /* differentiate.c */
 typedef struct Gradient { Tensor *of, *gradient; } Gradient;     /* gradient NULL: nothing reaches it */

@@ -78,7 +78,7 @@ static void note_text(Notes *n, const char *key, const char *value, Problem *p)
     write_text(note_add(n, key, p), "%s", value);
 }
 
-static void notes_of_model(Notes *n, const Run *r, Problem *p)
+static bool notes_of_model(Notes *n, const Run *r, Problem *p)
 {
     const dln_model *m = r->model;
     note_text(n, "format", "dln", p);
@@ -87,8 +87,9 @@ static void notes_of_model(Notes *n, const Run *r, Problem *p)
     note_text(n, "dlnc", m->version, p);
     for (int i = 0; i < r->data.class_fields && n->count < 28; i++) {
         const Names *names = &r->data.classes[i]->names;
-        char *key = names->count ? text_join(p, "classes:%s", r->data.classes[i]->field) : NULL;
-        if (!key) continue;
+        if (!names->count) continue;
+        char *key = text_join(p, "classes:%s", r->data.classes[i]->field);
+        if (!key) return false;
         Writer *w = note_add(n, key, p);
         for (int k = 0; k < names->count; k++) {
             write_text(w, k ? "," : "[");
@@ -97,6 +98,7 @@ static void notes_of_model(Notes *n, const Run *r, Problem *p)
         write_text(w, "]");
         free(key);
     }
+    return true;
 }
 
 static void notes_of_progress(Notes *n, const Run *r, const Progress *at, uint64_t seed, Problem *p)
@@ -224,13 +226,12 @@ bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed
     Notes *n = memory_new(1, sizeof *n, p);
     Saving s = { .r = r, .torch = keep == KEEP_WEIGHTS_TORCH };
     bool good = n && saving_begin(&s, keep, p);
-    if (good) {
-        notes_of_model(n, r, p);
+    if (good && (good = notes_of_model(n, r, p))) {
         if (keep == KEEP_ALL) notes_of_progress(n, r, at, seed, p);
         for (int i = 0; good && i < n->count; i++) {
             n->note[i][0] = n->key[i];
             n->note[i][1] = n->text[i].text ? n->text[i].text : "";
-            good = n->key[i] && !n->text[i].failed;
+            good = (n->key[i] && !n->text[i].failed) || problem_set(p, EXIT_IO, "%s: out of memory", path);
         }
         good = good && stored_write(path, s.count, s.stored, n->count, (const char *const(*)[2])n->note,
                                     saving_values, &s, p);

@@ -134,7 +134,7 @@ int eval_command(Run *r, Problem *p)
     if (!part || !feed_open(&f, m, part, true, p)) return p->code;
     display_begin(&d, r, false, 0);
     bool good = evaluate_feed(r, &f, r->values, p);
-    if (good) display_figures(&d, name, r->values);
+    good = good && display_figures(&d, name, r->values, p);
     if (good && classes && d.kind != PROGRESS_JSON) good = confusion_report(r, &f, classes, field, p);
     feed_close(&f);
     return good ? EXIT_DONE : p->code;

@@ -120,26 +120,34 @@ void display_step(Display *d, int64_t done, int64_t own, const double *values)
     free(w.text);
 }
 
-static void json_line(const Display *d, int64_t done, double used, const double *values, const double *validation)
+/* To standard output, at once; false: memory is out, or the text has no place to go. */
+static bool text_print(Writer *w, Problem *p)
+{
+    bool good = !w->failed && fputs(w->text ? w->text : "", stdout) >= 0 && !fflush(stdout);
+    if (!good) problem_set(p, EXIT_IO, w->failed ? "out of memory" : "cannot write to standard output");
+    free(w->text);
+    return good;
+}
+
+static bool json_line(const Display *d, int64_t done, double used, const double *values, const double *validation,
+                      Problem *p)
 {
     Writer w = { 0 };
     write_text(&w, "{\"%s\":%lld,\"of\":%lld,\"steps\":%lld,\"seconds\":%.3f", d->in_steps ? "round" : "epoch",
                (long long)d->round, (long long)d->rounds, (long long)done, used);
     write_record(&w, d->model, values, "", true);
     if (validation) write_record(&w, d->model, validation, "val_", true);
-    if (!w.failed) {
-        printf("%s}\n", w.text);
-        fflush(stdout);
-    }
-    free(w.text);
+    write_text(&w, "}\n");
+    return text_print(&w, p);
 }
 
-void display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation)
+bool display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation,
+                       Problem *p)
 {
     Writer w = { 0 };
     double used = seconds_now() - d->begun;
-    if (d->kind == PROGRESS_JSON) json_line(d, done, used, values, validation);
-    if (d->kind != PROGRESS_BAR && d->kind != PROGRESS_PLAIN) return;
+    if (d->kind == PROGRESS_JSON) return json_line(d, done, used, values, validation, p);
+    if (d->kind != PROGRESS_BAR && d->kind != PROGRESS_PLAIN) return true;
     write_head(&w, d, done);
     if (d->kind == PROGRESS_BAR) write_bar(&w, done, d->steps);
     write_text(&w, " - ");
@@ -153,6 +161,7 @@ void display_round_end(Display *d, int64_t done, int64_t own, const double *valu
     else if (!w.failed)
         fprintf(stderr, "%s\n", w.text);
     free(w.text);
+    return true;
 }
 
 void display_break(Display *d)
@@ -184,7 +193,7 @@ static void write_figures(Writer *w, const dln_model *m, const char *part, const
     }
 }
 
-void display_figures(const Display *d, const char *part, const double *values)
+bool display_figures(const Display *d, const char *part, const double *values, Problem *p)
 {
     Writer w = { 0 };
     if (d->kind != PROGRESS_JSON)
@@ -195,7 +204,5 @@ void display_figures(const Display *d, const char *part, const double *values)
         write_record(&w, d->model, values, "", true);
         write_text(&w, "}\n");
     }
-    if (!w.failed && w.text) fputs(w.text, stdout);
-    fflush(stdout);
-    free(w.text);
+    return text_print(&w, p);
 }

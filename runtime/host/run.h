@@ -128,9 +128,10 @@ void display_round(Display *d, int64_t round, int64_t steps);    /* round counts
 bool display_due(const Display *d);                              /* is a redraw worth a report? */
 /* own: of the steps done, those since display_round */
 void display_step(Display *d, int64_t done, int64_t own, const double *values);
-void display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation);
+bool display_round_end(Display *d, int64_t done, int64_t own, const double *values, const double *validation,
+                       Problem *p);
 void display_break(Display *d);                                  /* ends a line that is still being redrawn */
-void display_figures(const Display *d, const char *part, const double *values);     /* Test loss: .. */
+bool display_figures(const Display *d, const char *part, const double *values, Problem *p);     /* Test loss: .. */
 
 /* log.c: --log */
 typedef struct Log { FILE *file; const dln_model *model; bool json, validated; char *path; } Log;

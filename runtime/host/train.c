@@ -256,8 +256,8 @@ static bool round_end(Trainer *t, int64_t round, int64_t steps, int64_t own, Pro
     if (t->validated) clocks_report(t, t->validation, "val_");
     trainer_clock(t, "epoch_end", 1); /* for the next step: schedules see the new figures then */
     const double *validation = t->validated ? t->validation : NULL;
-    display_round_end(&t->display, steps, own, r->values, validation);
-    return log_round(&t->log, t->at.epoch, t->at.step, seconds_now() - begun, r->values, validation, p) &&
+    return display_round_end(&t->display, steps, own, r->values, validation, p) &&
+           log_round(&t->log, t->at.epoch, t->at.step, seconds_now() - begun, r->values, validation, p) &&
            policy_act(t, round, p);
 }
 
@@ -319,8 +319,7 @@ static bool trainer_finish(Trainer *t, bool any, Problem *p)
     if (r->options.save && !quiet) fprintf(stderr, "weights: %s\n", r->weights);
     if (!t->validated) return true;
     if ((t->restored || !any) && !evaluate_feed(r, &t->check, t->validation, p)) return false;
-    display_figures(&t->display, t->check_name, t->validation);
-    return true;
+    return display_figures(&t->display, t->check_name, t->validation, p);
 }
 
 static int trainer_interrupt(Trainer *t, Problem *p)

@@ -50,21 +50,21 @@ static void run_batch(Oracle *o, const OracleOptions *base, bool wide_only, bool
         int failed = oracle_run(o, &options);
         t->files++;
         if (failed < 0) {
-            printf("FAIL %s ..: does not compile or run\n", o->names.at[0]);
+            printf("FAIL %s ..: does not compile or run\n", o->cases.at[0].name);
             t->failed++;
             return;
         }
-        for (int k = 0; k < o->programs.count; k++)
-            if (o->failed.at[k]) printf("FAIL %s: %s, %s\n", o->names.at[k], options.wide ? "double" : "float", options.fuse ? "fused" : "not fused");
+        for (int k = 0; k < o->cases.count; k++)
+            if (o->cases.at[k].failed) printf("FAIL %s: %s, %s\n", o->cases.at[k].name, options.wide ? "double" : "float", options.fuse ? "fused" : "not fused");
         t->failed += failed;
         if (o->worst > t->worst) t->worst = o->worst;
         if (v == 0) bits = o->bits;
         if (v == 1 && o->bits != bits) {
-            printf("FAIL %s ..: other bits with two threads\n", o->names.at[0]);
+            printf("FAIL %s ..: other bits with two threads\n", o->cases.at[0].name);
             t->failed++;
         }
     }
-    if (verbose) printf("%d programs from %s on, worst %.2g\n", o->programs.count, o->names.at[0], t->worst);
+    if (verbose) printf("%d programs from %s on, worst %.2g\n", o->programs.count, o->cases.at[0].name, t->worst);
     fflush(stdout);
 }
 

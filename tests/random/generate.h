@@ -4,9 +4,8 @@
 #include "base/text.h"
 #include <stdint.h>
 
-/* A definition of a few equations and a model that calls it: all kinds of subscripts, `else`, pieces, fused axes, scans,
- * reductions, gathers, functions of the library, with and without the batch. */
+/* Of three files one is a model of the library's layers, two have definitions of equations of their own: all kinds of
+ * subscripts, `else`, pieces, fused axes, packs, scans, reductions, gathers, states, refinements, with and without the
+ * batch. Most have a train block: losses and an optimizer, made of equations or the library's. */
 const char *generate(uint64_t seed);
-/* A model of layers of the library. */
-const char *generate_stack(uint64_t seed);
 #endif

@@ -1,34 +1,55 @@
 /* made.c: see made.h. */
 #include "made.h"
-#include "generate.h"
 #include <string.h>
 
-const char *random_text(uint64_t seed) { return seed % 3 ? generate(seed) : generate_stack(seed); }
-
-static Program *program_new(const char *name)
+static Program *program_new(const char *name, bool training)
 {
     Program *p = NEW(Program);
-    p->name = name;
-    p->first_backward = -1;
+    *p = (Program){ .name = name, .training = training, .first_backward = -1 };
     return p;
 }
 
-Program *random_program(const char *text, uint64_t seed, Model **m, Tensor **y)
+/* The library is parsed once in the life of the arena. */
+static void library_add(Symbols *s)
+{
+    enum { MOST = 64 };
+    static File *parsed[MOST];
+    static unsigned generation;
+    if (!parsed[0] || generation != arena_generation())
+        for (int i = 0; library_files[i].name; i++) {
+            Source *source = NEW(Source);
+            *source = (Source){ library_files[i].name, library_files[i].text, library_files[i].length };
+            parsed[i] = parse_source(source);
+        }
+    generation = arena_generation();
+    for (int i = 0; parsed[i]; i++) symbols_add(s, parsed[i], true);
+    s->library_rewrites = s->rewrites.count;
+}
+
+Made random_make(const char *text, uint64_t seed, bool accumulate)
 {
     Source source = { .name = "random.dln", .text = text, .length = strlen(text) };
     Symbols s = { 0 };
-    symbols_add_library(&s);
+    Made made = { 0 };
+    library_add(&s);
     symbols_add(&s, parse_source(arena_copy(&source, sizeof source)), false);
-    Program *p = program_new("random");
-    p->training = seed & 1;
-    *y = NULL;
-    *m = NEW(Model);
-    (*m)->batch = 3;
-    (*m)->pytorch = seed & 4;
-    (*m)->initialize = program_new("initialize");
-    if (error_count()) return p;
-    Elaboration *e = elaboration_new(&s, *m, p, p->training);
+    if (error_count() || s.models.count == 0) return made;
+    Model *m = NEW(Model);
+    m->batch = 3;
+    if (s.train.count) {
+        const ModelOptions options = { .file = "random.dln", .accumulate = accumulate, .verify = true };
+        made.model = model_build(&s, &options);
+        if (!made.model) return made;
+        m->batch = made.model->batch;
+        m->pytorch = made.model->pytorch;
+        m->seed = made.model->seed;
+    } else m->pytorch = seed & 4;
+    m->initialize = program_new("initialize", false);
+    made.value = program_new("random", seed & 1);
+    Elaboration *e = elaboration_new(&s, m, made.value, seed & 1);
     elaborate_model(e, s.models.at[s.models.count - 1]);
-    *y = error_count() ? NULL : elaborated_value(e);
-    return p;
+    Output out[8];
+    if (!error_count()) made.y = elaborated_value(e);
+    if (!error_count() && !made.y && elaborated_outputs(e, out, 8) > 0) made.y = out[0].value;
+    return made;
 }

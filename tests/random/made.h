@@ -3,7 +3,11 @@
 #define DLNC_TESTS_MADE_H
 #include "tensor/model.h"
 
-const char *random_text(uint64_t seed); /* each third one a model of layers, the others equations */
-/* The program of the text, half of them for training; *y its value, NULL if it was refused (errors are reported). */
-Program *random_program(const char *text, uint64_t seed, Model **m, Tensor **y);
+typedef struct Made {
+    Program *value;  /* the model block alone, half of them for training, and its value; NULL if it was refused */
+    Tensor *y;
+    Model *model;    /* the whole file; NULL without a train block */
+} Made;
+/* What was refused has its errors reported. */
+Made random_make(const char *text, uint64_t seed, bool accumulate);
 #endif

@@ -1,90 +1,168 @@
-/* random.c: random programs (generate.c; each third one of layers, stacks.c) through the front end: gradient against differences, the normal form against
- * the program (check.h).
+/* random.c: random programs (generate.h), checked in batches of BATCH (batch.h): derivatives against differences, the
+ * normal form against the program, and the C of everything against the interpreter: values, gradients by every parameter
+ * and input, the weights after three steps. A program that fails is made small (shrink.h) and kept in a folder.
  *
  *     random [COUNT [FIRST]]     COUNT programs from seed FIRST on; 1000 from 0
- *     random -s SEED             one, with its text and its equations
- *     random -p SEED             its text only: a file for dlnc
- *
- * A program that the elaborator refuses is wrong too: they are all valid. A failure names its seed. */
-#include "base/text.h"
-#include "check.h"
-#include "made.h"
-#include <signal.h>
+ *     random -p SEED             the text of one: a file for dlnc
+ *     random -s SEED             checks that one in every variant
+ *     random -f FILE..           the same for files: what was found once (their first line has the seed)
+ * The environment: RANDOM_FOLDER for what is compiled, FOUND_FOLDER for what is found, PROGRESS=seconds, SHRINK=0 to
+ * leave what is found as it is, RICH=times as many programs through the slow compilers. */
+#include "batch.h"
+#include "generate.h"
+#include "shrink.h"
+#include "base/arena.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static uint64_t seed_now;
-static const char *text_now; /* of the program that is being checked */
-static FILE *messages;
+enum { GROUP = 20 };             /* batches in one process */
+static const char *folder, *found_folder;
+static Counts counts;
+static long failures;
 
-static void report_end(void)
+static const char *environment(const char *name, const char *otherwise)
 {
-    if (text_now) printf("seed %llu ended the process:\n%s", (unsigned long long)seed_now, text_now);
+    const char *value = getenv(name);
+    return value && *value ? value : otherwise;
 }
 
-static void report_signal(int number)
+/* A name of the variant that failed, and what was said, are in the first lines. */
+static void keep_found(const Job *job, const char *small)
 {
-    report_end();
+    char path[4096];
+    snprintf(path, sizeof path, "%s/seed_%llu.dln", found_folder, (unsigned long long)job->seed);
+    FILE *f = fopen(path, "w");
+    if (!f) return;
+    fprintf(f, "# seed %llu: %s: %s\n%s", (unsigned long long)job->seed, variant_name(job->variant),
+            outcome_name[job->outcome], small);
+    fclose(f);
+    printf("  made small: %s\n%s", path, small);
+}
+
+/* One job that may have failed, by itself: what it is, and its smallest form. */
+static void look_at(const Job *job, VariantSet set)
+{
+    Job one = { .text = job->text, .seed = job->seed };
+    const char *message;
+    batch_check(&one, 1, &set, folder, NULL, &message);
+    if (one.outcome <= UNSTABLE) return;
+    failures++;
+    printf("seed %llu: %s: %s\n%s", (unsigned long long)one.seed, variant_name(one.variant), outcome_name[one.outcome],
+           message);
     fflush(stdout);
-    signal(number, SIG_DFL);
-    raise(number);
+    if (*environment("SHRINK", "1") != '0') keep_found(&one, shrink(&one, folder));
+    fflush(stdout);
 }
 
-typedef struct Totals {
-    int checked, wrong, derivatives, forward, backward, simplified;
-} Totals;
-
-static void check_seed(uint64_t seed, Totals *totals, bool verbose)
+/* Seeds from first to end, from the begin of a batch on. */
+static void check_seeds(uint64_t first, uint64_t end, const VariantSet *sets)
 {
-    arena_release();
-    program_reset();
-    diag_begin(verbose ? stderr : messages, DIAG_TEXT, false);
-    seed_now = seed;
-    const char *text = random_text(seed);
-    text_now = text;
-    if (verbose) printf("%s", text);
-    Model *m;
-    Tensor *y;
-    Program *p = random_program(text, seed, &m, &y);
-    if (!y || error_count()) {
-        totals->wrong++;
-        printf("seed %llu: was refused\n", (unsigned long long)seed);
-    } else {
-        Checked c = program_check(p, y, seed, 12);
-        totals->checked++;
-        totals->derivatives += c.derivatives;
-        totals->forward += c.forward;
-        totals->backward += c.backward;
-        totals->simplified += c.simplified;
-        totals->wrong += c.what != NULL;
-        if (c.what) printf("seed %llu: %s\n", (unsigned long long)seed, c.what);
-        if (verbose) program_print(p, stdout);
-        if (verbose) {
-            printf("---- simplified\n");
-            simplify(p);
-            program_print(p, stdout);
-        }
+    Job jobs[GROUP * BATCH];
+    int count = 0, failed = 0;
+    bool broken = false;
+    for (uint64_t seed = first; seed < end; seed++) jobs[count++] = (Job){ .text = strdup(generate(seed)), .seed = seed };
+    batch_check(jobs, count, sets, folder, &counts, NULL);
+    for (int k = 0; k < count; k++) broken |= jobs[k].outcome == BROKEN;
+    for (int at = 0; at < count && broken; at += BATCH)      /* which batch it was */
+        batch_check(jobs + at, count - at < BATCH ? count - at : BATCH, sets + at / BATCH, folder, count > BATCH ? &counts : NULL, NULL);
+    long before = failures;
+    for (int k = 0; k < count; k++) {
+        if (jobs[k].outcome <= UNSTABLE) continue;
+        look_at(&jobs[k], sets[k / BATCH]);
+        failed++;
     }
-    text_now = NULL;
+    if (failed && failures == before) {
+        printf("seeds %llu ..: failed together, but none alone\n", (unsigned long long)first);
+        failures++;
+    }
+    for (int k = 0; k < count; k++) free((char *)jobs[k].text);
+    arena_release();
+}
+
+static void progress(uint64_t done, uint64_t count, time_t begun)
+{
+    static time_t last;
+    time_t now = time(NULL), each = atoi(environment("PROGRESS", "60"));
+    if (!last) last = begun;
+    if (now - last < each || done == 0) return;
+    last = now;
+    printf("%llu of %llu programs, %ld failed, %ld unstable; %.0f a second, %.0f minutes left\n", (unsigned long long)done,
+           (unsigned long long)count, failures, counts.unstable, (double)done / (double)(now - begun + !(now - begun)),
+           (double)(count - done) * (double)(now - begun) / (double)done / 60);
+    fflush(stdout);
+}
+
+static void check_many(uint64_t count, uint64_t first)
+{
+    time_t begun = time(NULL);
+    int rich = atoi(environment("RICH", "1"));
+    first -= first % BATCH;
+    for (uint64_t seed = first, end = first + count, next; seed < end; seed = next) {
+        VariantSet sets[GROUP];
+        for (int k = 0; k < GROUP; k++) sets[k] = variants_of(seed / BATCH + (uint64_t)k, rich);
+        next = seed + GROUP * BATCH < end ? seed + GROUP * BATCH : end;
+        check_seeds(seed, next, sets);
+        progress(next - first, count, begun);
+    }
+    for (int v = 0; v < VARIANTS_MOST; v++)
+        if (counts.runs[v]) printf("%7ld through %s\n", counts.runs[v], variant_name(v));
+    printf("%ld random programs, %ld trained, %ld derivatives, %ld equations, %ld values of C: %ld wrong, %ld unstable, "
+           "worst %.2g of what is allowed\n", counts.programs, counts.trained, counts.derivatives, counts.equations,
+           counts.values, failures, counts.unstable, counts.worst);
+}
+
+static const char *read_file(const char *path)
+{
+    static char text[1 << 16];
+    FILE *f = fopen(path, "r");
+    if (!f) {
+        printf("%s: cannot be read\n", path);
+        exit(2);
+    }
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    return text;
+}
+
+/* Files that were found once, all together and, if one fails, each by itself. */
+static int check_files(char **paths, int count)
+{
+    Job *jobs = calloc((size_t)count, sizeof *jobs);
+    int wrong = 0;
+    for (int k = 0; k < count; k++) {
+        jobs[k].text = strdup(read_file(paths[k]));
+        unsigned long long seed = 0;
+        if (sscanf(jobs[k].text, "# seed %llu", &seed) == 1) jobs[k].seed = seed;
+    }
+    VariantSet *sets = calloc((size_t)count + 1, sizeof *sets), every = variants_all();
+    for (int k = 0; k < count; k++) sets[k] = every;
+    batch_check(jobs, count, sets, folder, NULL, NULL);
+    for (int k = 0; k < count; k++) wrong += jobs[k].outcome > UNSTABLE;
+    for (int k = 0; k < count && wrong; k++) {
+        const char *message;
+        batch_check(&jobs[k], 1, &every, folder, NULL, &message);
+        if (jobs[k].outcome > UNSTABLE)
+            printf("%s: %s: %s\n%s", paths[k], variant_name(jobs[k].variant), outcome_name[jobs[k].outcome], message);
+    }
+    printf("%d files that were found once, %d wrong\n", count, wrong);
+    return wrong != 0;
 }
 
 int main(int argc, char **argv)
 {
-    messages = fopen("/dev/null", "w");
-    atexit(report_end);
-    signal(SIGSEGV, report_signal);
-    signal(SIGABRT, report_signal);
-    signal(SIGFPE, report_signal);
-    if (argc > 2 && strcmp(argv[1], "-p") == 0) {
-        fputs(random_text(strtoull(argv[2], NULL, 10)), stdout);
+    folder = environment("RANDOM_FOLDER", ".");
+    found_folder = environment("FOUND_FOLDER", folder);
+    const char *option = argc > 2 && argv[1][0] == '-' ? argv[1] : "";
+    if (!strcmp(option, "-f")) return check_files(argv + 2, argc - 2);
+    uint64_t number = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+    if (!strcmp(option, "-p")) {
+        fputs(generate(number), stdout);
         return 0;
     }
-    bool one = argc > 2 && strcmp(argv[1], "-s") == 0;
-    uint64_t count = one ? 1 : argc > 1 ? strtoull(argv[1], NULL, 10) : 1000;
-    uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
-    Totals t = { 0 };
-    for (uint64_t seed = first; seed < first + count; seed++) check_seed(seed, &t, one);
-    printf("%d random programs, %d derivatives, %d + %d equations, %d simplified; %d wrong\n", t.checked, t.derivatives,
-           t.forward, t.backward, t.simplified, t.wrong);
-    return t.wrong || t.checked == 0;
+    VariantSet every = variants_all();
+    if (!strcmp(option, "-s")) check_seeds(number, number + 1, &every);
+    else check_many(argc > 1 ? strtoull(argv[1], NULL, 10) : 1000, number);
+    return failures != 0 || (counts.programs == 0);
 }

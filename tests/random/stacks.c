@@ -1,21 +1,15 @@
-/* stacks.c: random models made of the library's layers, with random sizes, strides, paddings, groups. The shape is kept
- * track of, so that every layer fits what comes before it. */
-#include "generate.h"
+/* stacks.c: models made of the library's layers, with random sizes, strides, paddings, groups; see generator.h. The shape
+ * is kept track of, so that every layer fits what comes before it. */
+#include "generator.h"
 #include "check.h"
 #include <string.h>
 
 enum { MOST = 160 }; /* elements of a sample between layers */
 typedef struct Stack {
-    uint64_t random;
+    Generator *g;
     int rank, axis[3]; /* [h, w, c], [t, c] or [c] */
     Text text;
 } Stack;
-
-static int between(Stack *s, int low, int high) { return low + random_below(&s->random, high - low + 1); }
-static bool chance(Stack *s, double p) { return random_uniform(&s->random, 0, 1) < p; }
-static const char *pick(Stack *s, const char *const *list, int count) { return list[random_below(&s->random, count)]; }
-#define PICK(s, ...)                                                                                                   \
-    pick(s, (const char *const[]){ __VA_ARGS__ }, (int)(sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *)))
 
 static int *channels(Stack *s) { return &s->axis[s->rank - 1]; }
 
@@ -28,14 +22,14 @@ static int size_of(const Stack *s)
 
 static const char *activation(Stack *s)
 {
-    return PICK(s, "", ", relu", ", tanh", ", sigmoid", ", elu", ", gelu", ", silu", ", softplus", ", leaky_relu(0.1)");
+    return PICK(s->g, "", ", relu", ", tanh", ", sigmoid", ", elu", ", gelu", ", silu", ", softplus", ", leaky_relu(0.1)");
 }
 
 static void layer(Stack *s, const char *text) { text_addf(&s->text, "  %s\n", text); }
 
 static int divisor_of(Stack *s, int n)
 {
-    int k = between(s, 1, n);
+    int k = between(s->g, 1, n);
     while (n % k) k--;
     return k;
 }
@@ -53,7 +47,7 @@ static int windows(int size, Window w, int pad, bool same)
 
 static Window window_for(Stack *s, int size, int pad, bool same, int dilation)
 {
-    Window w = { .kernel = between(s, 1, 3), .stride = between(s, 1, 2), .dilation = dilation };
+    Window w = { .kernel = between(s->g, 1, 3), .stride = between(s->g, 1, 2), .dilation = dilation };
     while (w.kernel > 1 && (w.kernel - 1) * dilation + 1 > size + 2 * pad) w.kernel--;
     if (w.kernel <= pad) w.kernel = pad + 1;
     w.out = windows(size, w, pad, same);
@@ -63,8 +57,8 @@ static Window window_for(Stack *s, int size, int pad, bool same, int dilation)
 /* A convolution or pool: "kernel, stride = .., pad = .." in `args`; sets h and w. */
 static const char *window_args(Stack *s, bool dilates, const char *between_args)
 {
-    const char *pad = PICK(s, "valid", "same", "0", "1");
-    int width = pad[0] == '1', dilation = dilates && chance(s, 0.3) ? 2 : 1;
+    const char *pad = PICK(s->g, "valid", "same", "0", "1");
+    int width = pad[0] == '1', dilation = dilates && chance(s->g, 0.3) ? 2 : 1;
     Window h = window_for(s, s->axis[0], width, pad[0] == 's', dilation);
     Window w = window_for(s, s->axis[1], width, pad[0] == 's', dilation);
     s->axis[0] = h.out;
@@ -75,20 +69,20 @@ static const char *window_args(Stack *s, bool dilates, const char *between_args)
 
 static void image_layer(Stack *s)
 {
-    int c = *channels(s), filters = between(s, 1, 4);
-    switch (random_below(&s->random, 11)) {
+    int c = *channels(s), filters = between(s->g, 1, 4);
+    switch (below(s->g, 11)) {
     case 0:
     case 1:
     case 2: {
-        int groups = chance(s, 0.4) ? divisor_of(s, c) : 1;
-        filters = groups * between(s, 1, 2);
+        int groups = chance(s->g, 0.4) ? divisor_of(s, c) : 1;
+        filters = groups * between(s->g, 1, 2);
         const char *args = window_args(s, true, activation(s));
         layer(s, format("conv(%d, %s, groups = %d)", filters, args, groups));
         *channels(s) = filters;
         break;
     }
     case 3: {
-        int multiplier = between(s, 1, 2);
+        int multiplier = between(s->g, 1, 2);
         layer(s, format("depthwise_conv(%s, multiplier = %d)", window_args(s, true, activation(s)), multiplier));
         *channels(s) = c * multiplier;
         break;
@@ -98,7 +92,7 @@ static void image_layer(Stack *s)
         *channels(s) = filters;
         break;
     case 5: {
-        int kernel = between(s, 1, 3), stride = between(s, 1, 2);
+        int kernel = between(s->g, 1, 3), stride = between(s->g, 1, 2);
         layer(s, format("conv_transpose(%d, %d%s, stride = %d, pad = same)", filters, kernel, activation(s), stride));
         s->axis[0] *= stride;
         s->axis[1] *= stride;
@@ -108,7 +102,7 @@ static void image_layer(Stack *s)
     case 6: layer(s, format("maxpool(%s)", window_args(s, false, ""))); break;
     case 7: layer(s, format("avgpool(%s)", window_args(s, false, ""))); break;
     case 8:
-        layer(s, format("upsample(2, %s)", PICK(s, "nearest", "bilinear")));
+        layer(s, format("upsample(2, %s)", PICK(s->g, "nearest", "bilinear")));
         s->axis[0] *= 2;
         s->axis[1] *= 2;
         break;
@@ -123,19 +117,19 @@ static void image_layer(Stack *s)
 
 static void sequence_layer(Stack *s)
 {
-    int c = *channels(s), units = between(s, 1, 3);
-    switch (random_below(&s->random, 4)) {
+    int c = *channels(s), units = between(s->g, 1, 3);
+    switch (below(s->g, 4)) {
     case 0: {
-        int kernel = between(s, 1, 3), dilation = between(s, 1, 2);
+        int kernel = between(s->g, 1, 3), dilation = between(s->g, 1, 2);
         layer(s, format("conv1d(%d, %d%s, pad = %s, dilation = %d)", units, kernel, activation(s),
-                        PICK(s, "same", "causal"), dilation));
+                        PICK(s->g, "same", "causal"), dilation));
         *channels(s) = units;
         break;
     }
-    case 1: layer(s, format("attention(%d, causal = %s)", divisor_of(s, c), PICK(s, "true", "false"))); break;
+    case 1: layer(s, format("attention(%d, causal = %s)", divisor_of(s, c), PICK(s->g, "true", "false"))); break;
     default: {
-        const char *cell = PICK(s, "lstm", "gru", "rnn");
-        bool sequences = chance(s, 0.7), both = chance(s, 0.25);
+        const char *cell = PICK(s->g, "lstm", "gru", "rnn");
+        bool sequences = chance(s->g, 0.7), both = chance(s->g, 0.25);
         const char *inner = format("%s(%d, sequences = %s)", cell, units, sequences ? "true" : "false");
         layer(s, both ? format("bidirectional(%s)", inner) : inner);
         *channels(s) = both ? 2 * units : units;
@@ -149,7 +143,7 @@ static void sequence_layer(Stack *s)
 
 static void flat_layer(Stack *s)
 {
-    if (chance(s, 0.3) && *channels(s) % 2 == 0) {
+    if (chance(s->g, 0.3) && *channels(s) % 2 == 0) {
         layer(s, format("reshape([%d, 2])", *channels(s) / 2));
         s->rank = 2;
         s->axis[0] /= 2;
@@ -163,25 +157,25 @@ static void flat_layer(Stack *s)
 /* A layer for any shape. */
 static void any_layer(Stack *s)
 {
-    switch (random_below(&s->random, 7)) {
+    switch (below(s->g, 7)) {
     case 0: {
-        int units = between(s, 1, 4);
+        int units = between(s->g, 1, 4);
         layer(s, format("dense(%d%s)", units, activation(s)));
         *channels(s) = units;
         break;
     }
-    case 1: layer(s, PICK(s, "batchnorm", "layernorm", "rmsnorm", "prelu(0.2)")); break;
+    case 1: layer(s, PICK(s->g, "batchnorm", "layernorm", "rmsnorm", "prelu(0.2)")); break;
     case 2:
-        layer(s, PICK(s, "relu", "relu6", "elu", "selu", "hard_swish", "softsign", "gelu(tanh_form = true)"));
+        layer(s, PICK(s->g, "relu", "relu6", "elu", "selu", "hard_swish", "softsign", "gelu(tanh_form = true)"));
         break;
-    case 3: layer(s, PICK(s, "dropout(0.3)", "noise(0.1)", "rescale(0.5, 0.1)", "softmax", "log_softmax")); break;
+    case 3: layer(s, PICK(s->g, "dropout(0.3)", "noise(0.1)", "rescale(0.5, 0.1)", "softmax", "log_softmax")); break;
     case 4:
         layer(s, "flatten");
         s->axis[0] = size_of(s);
         s->rank = 1;
         break;
     case 5: {
-        int to = between(s, 1, *channels(s)), from = random_below(&s->random, to);
+        int to = between(s->g, 1, *channels(s)), from = below(s->g, to);
         layer(s, format("slice(%d, %d)", from, to));
         *channels(s) = to - from;
         break;
@@ -193,7 +187,7 @@ static void any_layer(Stack *s)
             s->axis[0] = s->axis[1];
             s->axis[1] = t;
         } else if (s->rank == 3) {
-            layer(s, PICK(s, "global_avgpool", "global_maxpool"));
+            layer(s, PICK(s->g, "global_avgpool", "global_maxpool"));
             s->axis[0] = *channels(s);
             s->rank = 1;
         } else {
@@ -202,24 +196,34 @@ static void any_layer(Stack *s)
     }
 }
 
-const char *generate_stack(uint64_t seed)
+/* One set of weights for two layers after each other. */
+static void shared_layer(Stack *s, int k)
 {
-    Stack s = { .random = seed * 0x9E3779B9u + 7 };
-    random_below(&s.random, 2);
-    s.rank = between(&s, 1, 3);
-    for (int a = 0; a < s.rank; a++) s.axis[a] = between(&s, a == s.rank - 1 ? 1 : 2, a == s.rank - 1 ? 4 : 6);
-    text_add(&s.text, "def around(x, inner: layer) = concat(x, x -> inner)\nmodel random {\n  input x: float[");
+    const char *inner = s->rank == 2 && chance(s->g, 0.3) ? format("rnn(%d)", *channels(s)) : format("dense(%d, tanh)", *channels(s));
+    layer(s, format("layer twice_%d = %s", k, inner));
+    layer(s, format("twice_%d -> twice_%d", k, k));
+}
+
+const char *layer_stack(Generator *g, int *rank, int *classes)
+{
+    Stack s = { .g = g, .rank = between(g, 1, 3) };
+    int most = g->roomy ? 4 * MOST : MOST;
+    for (int a = 0; a < s.rank; a++) {
+        bool last = a == s.rank - 1;
+        s.axis[a] = last ? extent_of(g, 1, 4) : g->roomy ? between(g, 4, 9) : between(g, 1, 6);
+    }
+    text_add(&s.text, "  input x: float[");
     for (int a = 0; a < s.rank; a++) text_addf(&s.text, "%s%d", a ? ", " : "", s.axis[a]);
     text_add(&s.text, "]\n");
-    for (int left = between(&s, 1, 5); left > 0 && size_of(&s) < MOST; left--)
-        if (chance(&s, 0.35))
-            any_layer(&s);
-        else if (s.rank == 3)
-            image_layer(&s);
-        else if (s.rank == 2)
-            sequence_layer(&s);
-        else
-            flat_layer(&s);
-    text_add(&s.text, "}\n");
+    for (int left = between(g, 1, 5); left > 0 && size_of(&s) < most; left--) {
+        double k = random_uniform(&g->random, 0, 1);
+        if (k < 0.06) shared_layer(&s, left);
+        else if (k < 0.35) any_layer(&s);
+        else if (s.rank == 3) image_layer(&s);
+        else if (s.rank == 2) sequence_layer(&s);
+        else flat_layer(&s);
+    }
+    *rank = s.rank;
+    *classes = *channels(&s);
     return text_string(&s.text);
 }

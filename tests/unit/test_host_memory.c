@@ -70,7 +70,9 @@ static int run_without(const dln_model *m, char *words[], long n, bool good)
         for_good = good;
         until = n;
         int code = dln_main(count, words, m);
-        _exit(until > 0 && !code ? 97 : code); /* 97: all is well, it was never reached */
+        bool reached = until <= 0;
+        until = -1;
+        _exit(!reached && !code ? 97 : code); /* 97: all is well, it was never reached */
     }
     waitpid(child, &status, 0);
     return status;

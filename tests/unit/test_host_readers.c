@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <math.h>
 #include <zlib.h>
+#include "unit/host_files.h"
 #include "unit/host_test.h"
 
 TestSuite(readers, .init = folder_make, .fini = folder_remove);
@@ -141,17 +142,6 @@ Test(readers, gzip_is_unpacked_and_every_truncation_refused)
 }
 
 /* ---- CSV ---- */
-
-static bool csv_try(const char *text, size_t length, CsvSpec spec, Names *classes, Table *t, Problem *p)
-{
-    Bytes b = { malloc(length + 1), length };
-    memcpy(b.at, text, length);
-    *t = (Table){ 0 };
-    *p = (Problem){ 0 };
-    bool good = csv_read(&b, "t.csv", &spec, false, classes, t, p);
-    free(b.at);
-    return good;
-}
 
 #define CSV(text, ...) csv_try(text, sizeof text - 1, (CsvSpec){ .header = -1, __VA_ARGS__ }, &classes, &t, &p)
 #define FEATURE(r, c) (((const float *)t.column[0].cells)[(size_t)(r)*t.column[0].elements + (c)])
@@ -403,25 +393,6 @@ Test(readers, cifar)
 
 /* ---- NPY, NPZ ---- */
 
-static size_t npy_make(unsigned char *to, const char *header, const void *data, size_t bytes)
-{
-    size_t length = strlen(header);
-    memcpy(to, "\x93NUMPY\x01\x00", 8);
-    to[8] = (unsigned char)length;
-    to[9] = (unsigned char)(length >> 8);
-    memcpy(to + 10, header, length);
-    memcpy(to + 10 + length, data, bytes);
-    return 10 + length + bytes;
-}
-
-static bool npy_try(const char *header, const void *data, size_t bytes, Table *t, Problem *p)
-{
-    unsigned char file[2000];
-    *t = (Table){ 0 };
-    *p = (Problem){ 0 };
-    return npy_read(&(Bytes){ file, npy_make(file, header, data, bytes) }, "a.npy", "x", t, p);
-}
-
 Test(readers, npy)
 {
     static const float floats[6] = { 1, 2, 3, 4, 5, 6 };
@@ -479,66 +450,6 @@ Test(readers, npy_hostile)
     memset(file + 8, 0xFF, 4);
     cr_assert(!npy_read(&(Bytes){ file, length }, "a.npy", "x", &t, &p));
     EXPECT_PROBLEM(p, EXIT_INPUT, "ends within its header");
-}
-
-/* An archive of one file. */
-static size_t zip_make(unsigned char *to, const char *name, const void *data, size_t bytes, bool deflated)
-{
-    unsigned char packed[200];
-    z_stream z = {
-        .next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)bytes, .next_out = packed, .avail_out = sizeof packed
-    };
-    uLong crc = crc32(0, data, (uInt)bytes);
-    size_t length = strlen(name), at = 0, directory, size = bytes, end;
-    if (deflated) {
-        cr_assert(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK &&
-                  deflate(&z, Z_FINISH) == Z_STREAM_END);
-        size = z.total_out;
-        data = packed;
-        deflateEnd(&z);
-    }
-#define PUT(value, width)                                                                                              \
-    for (int k = 0; k < (width); k++) to[at++] = (unsigned char)((uint64_t)(value) >> 8 * k)
-    PUT(0x04034b50, 4);
-    PUT(20, 2);
-    PUT(0, 2);
-    PUT(deflated ? 8 : 0, 2);
-    PUT(0, 4);
-    PUT(crc, 4);
-    PUT(size, 4);
-    PUT(bytes, 4);
-    PUT(length, 2);
-    PUT(0, 2);
-    memcpy(to + at, name, length);
-    memcpy(to + at + length, data, size);
-    directory = at += length + size;
-    PUT(0x02014b50, 4);
-    PUT(20, 2);
-    PUT(20, 2);
-    PUT(0, 2);
-    PUT(deflated ? 8 : 0, 2);
-    PUT(0, 4);
-    PUT(crc, 4);
-    PUT(size, 4);
-    PUT(bytes, 4);
-    PUT(length, 2);
-    PUT(0, 2);
-    PUT(0, 2);
-    PUT(0, 2);
-    PUT(0, 2);
-    PUT(0, 4);
-    PUT(0, 4);
-    memcpy(to + at, name, length);
-    end = at += length;
-    PUT(0x06054b50, 4);
-    PUT(0, 4);
-    PUT(1, 2);
-    PUT(1, 2);
-    PUT(end - directory, 4);
-    PUT(directory, 4);
-    PUT(0, 2);
-#undef PUT
-    return at;
 }
 
 static void zip_try(bool deflated)

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include "host/run.h"
 #include "unit/fake_model.c"
+#include "unit/host_program.h"
 #include "unit/host_test.h"
 
 TestSuite(train, .init = folder_make, .fini = folder_remove);
@@ -203,28 +204,6 @@ Test(train, feed_converts_and_checks)
 }
 
 /* ---- the program ---- */
-
-static int run_model(const dln_model *m, const char *words, const char *out, const char *err)
-{
-    char *argv[40] = { (char *)"model" }, *line = strdup(words);
-    int argc = 1;
-    for (char *w = strtok(line, " "); w; w = strtok(NULL, " ")) argv[argc++] = w;
-    setenv("DLN_DATA", folder, 1);
-    cr_assert(!chdir(folder));
-    cr_assert(freopen(in_folder(out), "w", stdout) && freopen(in_folder(err), "w", stderr));
-    int code = dln_main(argc, argv, m);
-    fflush(stdout);
-    fflush(stderr);
-    free(line);
-    return code;
-}
-
-static const char *text_of(const char *name)
-{
-    static char *kept;
-    free(kept);
-    return kept = (char *)file_bytes(in_folder(name)).at;
-}
 
 static bool files_equal(const char *a, const char *b)
 {
