@@ -36,7 +36,7 @@ void header_text(const Emission *e, Text *to);
 void api_text(const Emission *e, Text *to);
 void host_text(const Emission *e, Text *to);
 void check_text(const Emission *e, Text *to);
-void profile_text(const ProgramPlan *p, const char *calls, Text *to);
+void profile_text(const ProgramPlan *p, Text *to);
 void core_text(const Emission *e, const CoreUse *use, bool wide, const char *body, Text *to);   /* what body needs of the core */
 
 /* template.c */

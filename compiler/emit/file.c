@@ -112,7 +112,7 @@ static void program_text(const Emission *e, const ProgramPlan *p, const char *ke
     text_addf(to, " ==== */\n%s", kernels);
     Text calls = {0};
     emit_calls(e->plan, p, &calls);
-    if (p->program == e->model->step) profile_text(p, text_string(&calls), to);
+    if (p->program == e->model->step) profile_text(p, to);
     text_addf(to, "\nstatic void run_%s(const struct run *run) {\n    (void)run;\n    OMP_PARALLEL\n    {\n", p->program->name);
     text_add(to, text_string(&calls));
     text_add(to, "    }\n}\n");

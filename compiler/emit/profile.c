@@ -3,8 +3,6 @@
  * looks at the clock; inside a loop over the samples, where no barrier can be, the first thread's time for its samples
  * counts. */
 #include "emit/emit.h"
-#include <ctype.h>
-#include <string.h>
 
 /* Without OpenMP clock() is the processor's time: what other programs do does not count. */
 static const char *const times =
@@ -71,38 +69,25 @@ static const char *const times =
     "#define OMP_MASTER\n"
     "#endif\n";
 
-/* calls: the text of the parallel region. A kernel is what is called with run as its first argument. */
-void profile_text(const ProgramPlan *p, const char *calls, Text *to)
+void profile_text(const ProgramPlan *p, Text *to)
 {
-    LIST(const char *) names = {0};
-    LIST(bool) in_sequence = {0};
-    for (const char *at = strstr(calls, "(run"); at; at = strstr(at + 1, "(run")) {
-        const char *begin = at;
-        while (begin > calls && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_')) begin--;
-        const char *name = intern_n(begin, (size_t)(at - begin));
-        bool again = begin == at || at[4] == '-';                    /* share(run->n, ..) is no kernel */
-        for (int i = 0; i < names.count; i++) again |= names.at[i] == name;
-        if (again) continue;
-        const char *end = strchr(at, ')');
-        PUSH(names, name);
-        PUSH(in_sequence, end - at > 5 && !strncmp(end - 5, " slot", 5));
-    }
-    if (!names.count) return;
+    int first = 0, n = p->kernels.count;         /* first: where a step begins */
+    if (!n) return;
     text_add(to, "\n#ifdef DLN_PROFILE          /* the time of each kernel, on stderr when the program ends */\n"
                  "#include <stdio.h>\n#include <time.h>\n#ifdef _OPENMP\n#include <omp.h>\n#endif\n");
-    int first = 0;                               /* of the kernels outside of loops: where a step begins */
-    while (first < names.count - 1 && !in_sequence.at[first] && !strstr(calls, format("%s(run)", names.at[first]))) first++;
+    while (first < n - 1 && !kernel_info(p, first).begins) first++;
     text_addf(to, "enum { PROFILED = %d, PROFILED_FIRST = %d };\nstatic struct profile {\n    const char *name;\n"
                   "    double flops, bytes;             /* of a step with a full batch */\n"
                   "    double seconds, least, step;     /* of all steps, of the quickest, of this one */\n"
-                  "    long calls;\n} profile[PROFILED] = {\n", names.count, first);
-    for (int i = 0; i < names.count; i++) {
-        double flops, bytes;
-        kernel_cost(p, names.at[i], &flops, &bytes);
-        text_addf(to, "    {\"%s\", %.0f, %.0f, 0, 0, 0, 0},\n", names.at[i], flops, bytes);
+                  "    long calls;\n} profile[PROFILED] = {\n", n, first);
+    for (int i = 0; i < n; i++) {
+        KernelInfo k = kernel_info(p, i);
+        text_addf(to, "    {\"%s\", %.0f, %.0f, 0, 0, 0, 0},\n", k.function, k.flops, k.bytes);
     }
     text_addf(to, "};\nstatic long profile_steps;\n%s", times);
-    for (int i = 0; i < names.count; i++)
-        text_addf(to, "#define %s(...) PROFILE%s(%d, %s(__VA_ARGS__))\n", names.at[i], in_sequence.at[i] ? "_SAMPLE" : "", i, names.at[i]);
+    for (int i = 0; i < n; i++) {
+        KernelInfo k = kernel_info(p, i);
+        text_addf(to, "#define %s(...) PROFILE%s(%d, %s(__VA_ARGS__))\n", k.function, k.by_sample ? "_SAMPLE" : "", i, k.function);
+    }
     text_add(to, "#endif\n");
 }

@@ -76,8 +76,10 @@ void plan_print_loops(const Plan *p, FILE *to);          /* --emit=loops */
 typedef struct CoreUse { bool vectors, contract, math, random, scatter, blas; } CoreUse;
 void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *use);
 void emit_calls(const Plan *p, const ProgramPlan *program, Text *to);     /* indented by 8 */
-/* What the kernel with that C function computes and touches in one run of the program. */
-void kernel_cost(const ProgramPlan *program, const char *function, double *flops, double *bytes);
+/* What is to be told of a kernel: its C function; what it computes and touches in one run of the program; whether it is
+ * called for each sample; whether a run of the program may begin with it. */
+typedef struct KernelInfo { const char *function; double flops, bytes; bool by_sample, begins; } KernelInfo;
+KernelInfo kernel_info(const ProgramPlan *program, int kernel);
 
 /* names.c: the C name of a tensor, the same wherever it is asked for: dense.w -> dense_w, dense.z' -> dense_z1; no clash with
  * another tensor, C, libc's common names, or the core. */

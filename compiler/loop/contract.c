@@ -148,7 +148,7 @@ static const char *outer_parameters(const Scope *s, bool types)
         text_addf(&t, ", %s", types ? "int " : "");
         cexpr_print(scope_bound(s, e->index[i]), &t);
     }
-    if (k->sequence) text_add(&t, types ? ", int slot" : ", slot");
+    if (k->sequence && k->sequence->frames) text_add(&t, types ? ", int slot" : ", slot");
     return text_string(&t);
 }
 

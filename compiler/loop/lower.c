@@ -65,8 +65,9 @@ static const Index *kernel_sample(const Kernel *k) { return sum_plain(k->equatio
 const char *kernel_arguments(const Kernel *k, bool types)
 {
     if (k->loop) return format(types ? ", int %s" : ", %s", kernel_step(k));
-    if (k->sequence) return format(types ? ", int %s, int slot" : ", %s, slot", index_spelling(kernel_sample(k)));
-    return "";
+    if (!k->sequence) return "";
+    const char *slot = !k->sequence->frames ? "" : types ? ", int slot" : ", slot";
+    return format(types ? ", int %s%s" : ", %s%s", index_spelling(kernel_sample(k)), slot);
 }
 
 /* What the function is called with stands for the step, or the sample. */
@@ -80,7 +81,7 @@ static void bind_arguments(Scope *s)
         const Equation *e = k->equations.at[i];
         scope_bind(s, k->loop ? e->step : sum_plain(e->left[0]), cexpr_name(C_INT, name));
     }
-    if (!k->sequence) return;
+    if (!k->sequence || !k->sequence->frames) return;
     PUSH(s->names, "slot");
     s->slot = index_new("slot", k->sequence->slots, false);
     scope_bind(s, s->slot, cexpr_name(C_INT, "slot"));
@@ -111,7 +112,7 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
     for (int i = 0; i < all.functions.list.count; i++) {
         Function *f = all.functions.list.at[i];
         function_may_ignore(f, "run");
-        if (k->sequence) function_may_ignore(f, "slot");
+        if (k->sequence && k->sequence->frames) function_may_ignore(f, "slot");
         if (k->sequence) function_may_ignore(f, index_spelling(kernel_sample(k)));
     }
     Function *last = all.functions.list.at[all.functions.list.count - 1];
@@ -163,15 +164,11 @@ static void call_add(const ProgramPlan *program, const Kernel *k, int indent, Te
     text_addf(to, "%*s%s_%s(run%s);\n", indent, "", program->program->name, k->name, kernel_arguments(k, false));
 }
 
-void kernel_cost(const ProgramPlan *program, const char *function, double *flops, double *bytes)
+KernelInfo kernel_info(const ProgramPlan *program, int kernel)
 {
-    *flops = *bytes = 0;
-    for (int i = 0; i < program->kernels.count; i++) {
-        const Kernel *k = program->kernels.at[i];
-        if (strcmp(format("%s_%s", program->program->name, k->name), function)) continue;
-        *flops = k->flops;
-        *bytes = k->bytes;
-    }
+    const Kernel *k = program->kernels.at[kernel];
+    bool first = k->phase == 0 && !k->loop && (!k->sequence || k->sequence->kernels.at[0] == k);
+    return (KernelInfo){ kernel_function_name(program, k), k->flops, k->bytes, k->sequence != NULL, first };
 }
 
 static void loop_calls(const ProgramPlan *program, const Loop *loop, Text *to)
@@ -199,11 +196,15 @@ static void loop_calls(const ProgramPlan *program, const Loop *loop, Text *to)
 /* Samples one after the other through all kernels of the sequence. */
 static void sequence_calls(const ProgramPlan *program, const Sequence *s, Text *to)
 {
-    text_addf(to, "        OMP_FOR\n        for (int slot = 0; slot < %d; slot++)\n", s->slots);
-    text_addf(to, "            for (int n = share(run->n, slot, %d); n < share(run->n, slot + 1, %d); n++) {\n", s->slots, s->slots);
+    bool frames = s->frames != NULL;
+    text_add(to, "        OMP_FOR\n");
+    if (frames)
+        text_addf(to, "        for (int slot = 0; slot < %d; slot++)\n"
+                      "            for (int n = share(run->n, slot, %d); n < share(run->n, slot + 1, %d); n++) {\n", s->slots, s->slots, s->slots);
+    else text_add(to, "        for (int n = 0; n < run->n; n++) {\n");
     for (int i = 0; i < s->kernels.count; i++)
-        text_addf(to, "%16s%s_%s(run, n, slot);\n", "", program->program->name, s->kernels.at[i]->name);
-    text_add(to, "            }\n");
+        text_addf(to, "%*s%s_%s(run, n%s);\n", frames ? 16 : 12, "", program->program->name, s->kernels.at[i]->name, frames ? ", slot" : "");
+    text_addf(to, "%*s}\n", frames ? 12 : 8, "");
 }
 
 void emit_calls(const Plan *p, const ProgramPlan *program, Text *to)
