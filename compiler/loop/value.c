@@ -280,7 +280,8 @@ static const CExpr *power(Scope *s, const Node *e, const CExpr *a, const CExpr *
     return cexpr_call2(a->type, function_name(OP_POW, a->type), a, b);
 }
 
-/* max(a, b) is a where a > b, else b; larger(x, y) is y where y > x, else x. */
+/* max(a, b) is b where b > a, else a: so max(x, 0) of what is no number is no number, and a training that has lost its way
+ * does not go on unseen. */
 static const CExpr *extreme(Scope *s, const Node *e, const CExpr *a, const CExpr *b, CType type)
 {
     if (type == C_INT) {
@@ -289,17 +290,17 @@ static const CExpr *extreme(Scope *s, const Node *e, const CExpr *a, const CExpr
     }
     if (type == C_INTS) {
         const CExpr *x = cexpr_to(s, a, C_INTS), *y = cexpr_to(s, b, C_INTS);
-        return cexpr_call3(C_INTS, "pick_ints", cexpr_infix(C_INTS_MASK, e->op == OP_MAX ? ">" : "<", x, y), x, y);
+        return cexpr_call3(C_INTS, "pick_ints", cexpr_infix(C_INTS_MASK, e->op == OP_MAX ? ">" : "<", y, x), y, x);
     }
     if (type == C_VEC && e->op == OP_MAX && cexpr_is_number(b, 0)) {
         a = scope_let(s, "at_least", a);
-        return cexpr_call2(C_VEC, "where", cexpr_infix(C_MASK, ">", a, cexpr_int(0)), a);
+        return cexpr_call2(C_VEC, "where", cexpr_call1(C_MASK, "none", cexpr_infix(C_MASK, "<=", a, cexpr_int(0))), a);
     }
     if (type == C_WIDE) s->use->math = true;
     if (type == C_REAL) s->use->contract = true;
     a = cexpr_to(s, a, type);
     b = cexpr_to(s, b, type);
-    return cexpr_call2(type, function_name(e->op, type), b, a);
+    return cexpr_call2(type, function_name(e->op, type), a, b);
 }
 
 static const CExpr *one_argument(Scope *s, const Node *e)

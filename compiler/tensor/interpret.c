@@ -385,7 +385,7 @@ static void operation(const Instruction *ins, int lanes)
     case OP_SUB: EACH(a - b);
     case OP_MUL: EACH(a * b);
     case OP_DIV: EACH(a / b);
-    case OP_MAX: EACH(a > b ? a : b);
+    case OP_MAX: EACH(b > a ? b : a);
     case OP_EQ: EACH(a == b);
     case OP_GT: EACH(a > b);
     case OP_AND: EACH((a != 0) & (b != 0));

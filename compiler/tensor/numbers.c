@@ -1,6 +1,6 @@
 /* numbers.c: what each operation gives for numbers, in double: used to fold constants and by the oracle (interpret.c).
  * The conventions are the language's: poles and 0 / 0 as IEEE has them, so log(0) is -inf and the log of less is nan;
- * max(a, b) is a where a > b, else b; true and false are 1 and 0. */
+ * max(a, b) is b where b > a, else a; true and false are 1 and 0. */
 #include "tensor/cons.h"
 #include <math.h>
 
@@ -70,8 +70,8 @@ double number_apply(Op op, double a, double b)
     case OP_MUL: return a * b;
     case OP_DIV: return a / b;
     case OP_POW: return pow(a, b);
-    case OP_MAX: return a > b ? a : b;
-    case OP_MIN: return a < b ? a : b;
+    case OP_MAX: return b > a ? b : a;
+    case OP_MIN: return b < a ? b : a;
     case OP_EQ: return a == b;
     case OP_NE: return a != b;
     case OP_LT: return a < b;

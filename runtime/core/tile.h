@@ -11,8 +11,8 @@
 #endif
 
 /* ---- numbers ---- */
-INLINE real max1(real b, real a)              { return a > b ? a : b; }
-INLINE real min1(real b, real a)              { return a < b ? a : b; }
+INLINE real max1(real a, real b)              { return b > a ? b : a; }
+INLINE real min1(real a, real b)              { return b < a ? b : a; }
 INLINE int  max_int(int a, int b)             { return a > b ? a : b; }
 INLINE int  min_int(int a, int b)             { return a < b ? a : b; }
 /* towards 0; what an int cannot hold is the nearest one that it can, nan is 0 */
