@@ -107,6 +107,7 @@ static void epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
     bind_all(s, k->tile.col, cexpr_add(col, vectors));
     const CExpr *left = k->tile.col->extent % 32 ? cexpr_infix(C_INT, "-", cexpr_name(C_INT, "width"), vectors) : NULL;
     s->lanes_left = left;
+    scope_repeated(s, 1, k->equations.count - 1);
     LIST(const CExpr *) values = {0};
     for (int q = 0; q < k->equations.count; q++) {
         const Equation *e = k->equations.at[q];
@@ -133,6 +134,7 @@ static void epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
         if (plan_storage(s->plan, plan_home(s->plan, e->out))->place != PLACE_LOCAL)
             scope_store_lanes(s, e->out, e->left, values.at[q], left);
     }
+    s->repeated.count = 0;
     s->lane = NULL;
     s->lanes_left = NULL;
 }
@@ -213,7 +215,9 @@ static void prefetch_epilogue(Scope *s, const CExpr *row, const CExpr *col, Body
     if (k->tile.row) bind_all(s, k->tile.row, cexpr_add(row, cexpr_name(C_INT, "r")));
     bind_all(s, k->tile.col, cexpr_add(col, cexpr_infix(C_INT, "*", cexpr_name(C_INT, "c"), cexpr_name(C_INT, "LANES"))));
     s->body = &inner;
+    scope_repeated(s, 1, k->equations.count - 1);
     for (int q = 1; q < k->equations.count; q++) equation_visit(k->equations.at[q], prefetch_read, &p);
+    s->repeated.count = 0;
     if (inner.list.count) stmt_macro(to, "EACH_TILE(r, c)")->body = inner;
     if (k->tile.row) bind_all(s, k->tile.row, row);
     bind_all(s, k->tile.col, col);

@@ -295,6 +295,7 @@ static void lanes_segment(Scope *s, const Segment *segment, bool shared_out, Bod
     const CExpr *at = scope_bound(s, f->lane), *left = NULL;
     if (f->lane->batch || f->lane->extent % 16) left = cexpr_infix(C_INT, "-", index_end(f->lane), at);
     s->lanes_left = left;
+    scope_repeated(s, segment->first, segment->count);
     const CExpr *values[64];
     if (segment->count > 64) bug("loop: a segment of %d equations", segment->count);
     for (int q = 0; q < segment->count; q++) {
@@ -321,6 +322,7 @@ static void lanes_segment(Scope *s, const Segment *segment, bool shared_out, Bod
         hold_made(s, e, value);
     }
     for (int q = 0; q < segment->count; q++) store_lanes(s, k->equations.at[segment->first + q], values[q], left, segment);
+    s->repeated.count = 0;
     forget(s, segment);
     s->lane = NULL;
     s->lanes_left = NULL;

@@ -188,7 +188,90 @@ static const Sum *subscript(const Scope *s, const Storage *at, const Sum *const 
     return axis == 0 && at->sequence ? sum_index(s->slot) : subs[axis];
 }
 
+static const char *cexpr_text(const CExpr *e)
+{
+    Text t = {0};
+    cexpr_print(e, &t);
+    return intern(text_string(&t));
+}
+
+/* a + 3 -> a and 3 */
+static const CExpr *without_constant(const CExpr *e, int64_t *constant)
+{
+    *constant = 0;
+    if (e->kind != X_INFIX || e->arg[1]->kind != X_NUMBER || (strcmp(e->name, "+") && strcmp(e->name, "-"))) return e;
+    *constant = e->name[0] == '-' ? -(int64_t)e->arg[1]->number : (int64_t)e->arg[1]->number;
+    return e->arg[0];
+}
+
+static Repeated *repeated_of(Scope *s, const char *text)
+{
+    for (int i = 0; i < s->repeated.count; i++)
+        if (s->repeated.at[i].text == text) return &s->repeated.at[i];
+    return NULL;
+}
+
+/* The offset, by the name of what it has in common with others. */
+static const CExpr *named_offset(Scope *s, const CExpr *offset)
+{
+    int64_t constant;
+    const CExpr *base = without_constant(offset, &constant);
+    if (!s->repeated.count || base->kind != X_INFIX || base->type != C_INT) return offset;
+    Repeated *r = repeated_of(s, cexpr_text(base));
+    if (!r || r->uses < 2) return offset;
+    if (r->in != s->body) {
+        if (s->guarded) return offset;
+        r->name = scope_let(s, "at", base)->name;
+        r->in = s->body;
+    }
+    return cexpr_add(cexpr_name(C_INT, r->name), cexpr_int(constant));
+}
+
+static const CExpr *plain_offset(Scope *s, const Tensor *t, const Sum *const *subs);
+
+static void count_offset(Scope *s, const Tensor *t, const Sum *const *subs)
+{
+    PlaceKind place = plan_storage(s->plan, plan_home(s->plan, t))->place;
+    if (place == PLACE_RUN || t->rank == 0) return;
+    for (int a = 0; a < t->rank; a++) {
+        if (!sum_is_affine(subs[a])) return;
+        for (int k = 0; k < subs[a]->count; k++)
+            if (!scope_bound(s, subs[a]->term[k].index)) return;             /* reduced: its loop comes later */
+    }
+    int64_t constant;
+    const CExpr *base = without_constant(plain_offset(s, t, subs), &constant);
+    if (base->kind != X_INFIX) return;
+    const char *text = cexpr_text(base);
+    if (strlen(text) < 16) return;
+    Repeated *r = repeated_of(s, text);
+    if (r) r->uses++;
+    else PUSH(s->repeated, ((Repeated){ .text = text, .uses = 1 }));
+}
+
+static void count_read(const Node *e, void *data)
+{
+    if (e->op == OP_READ) count_offset(data, e->tensor, e->sum);
+}
+
+void scope_repeated(Scope *s, int first, int count)
+{
+    const Index *lane = s->lane;
+    s->lane = NULL;
+    s->repeated.count = 0;
+    for (int i = first; i < first + count; i++) {
+        const Equation *e = s->kernel->equations.at[i];
+        node_visit(e->value, count_read, s);
+        if (plan_storage(s->plan, plan_home(s->plan, e->out))->place != PLACE_LOCAL) count_offset(s, e->out, e->left);
+    }
+    s->lane = lane;
+}
+
 const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs)
+{
+    return named_offset(s, plain_offset(s, t, subs));
+}
+
+static const CExpr *plain_offset(Scope *s, const Tensor *t, const Sum *const *subs)
 {
     const Storage *at = plan_storage(s->plan, plan_home(s->plan, t));
     const Sum *plain = sum_constant(0);

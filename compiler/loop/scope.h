@@ -10,6 +10,7 @@ typedef struct Bound { const Index *index; const CExpr *at; } Bound;
 typedef struct Held { const Tensor *tensor; const CExpr *value; bool everywhere; } Held;  /* everywhere: whatever the subscripts */
 typedef struct Pointer { Tensor *home; bool written; } Pointer;
 typedef struct Shared { const Node *node; int uses; const CExpr *value; } Shared;
+typedef struct Repeated { const char *text; int uses; const char *name; const Body *in; } Repeated;   /* named in that body */
 
 typedef struct Scope {
     const Plan *plan;
@@ -30,6 +31,7 @@ typedef struct Scope {
     LIST(const char *) tensors;  /* the C names of all tensors of the kernel: a variable has none of them but its own */
     LIST(int) sites;             /* of rand() */
     LIST(Shared) shared;         /* subexpressions of this equation that occur more than once */
+    LIST(Repeated) repeated;     /* offsets that the equations at hand have more than once */
     int guarded;                 /* inside what a scalar test may skip: nothing is declared */
     const Equation *equation;
 } Scope;
@@ -53,6 +55,8 @@ const CExpr *cexpr_to(Scope *s, const CExpr *e, CType type);     /* converted */
 const CExpr *scope_let(Scope *s, const char *base, const CExpr *value);  /* a name for the value, unless it is one */
 /* The offset of t[subs], in elements, by the layout of its storage; subscripts that gather are held inside. */
 const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs);
+/* Before the equations of a loop body are written: which offsets occur again and again, and are worth a name. */
+void scope_repeated(Scope *s, int first, int count);
 /* Where t[subs] is stored: t's pointer is noted as written. */
 const CExpr *scope_element(Scope *s, Tensor *t, const Sum *const *subs);
 /* The plain part of the place of t[subs] in elements, by its storage: for the strides. */
