@@ -66,14 +66,16 @@ static inline double *values(const dln_model *m, const void *object, int tensor)
     return v;
 }
 
+/* The larger of two differences; what is not a number is the largest. */
+static inline double worse(double worst, double d) { return isnan(d) ? INFINITY : fmax(worst, d); }
+
 /* The largest difference of a and factor * b, of the largest value of a (at least 0.001: what should be 0 is rounding
  * errors); 0: the same bits (or both 0). */
 static inline double apart(const double *a, const double *b, double factor, size_t n)
 {
     double worst = 0, largest = 1e-3;
     for (size_t i = 0; i < n; i++) {
-        double d = fabs(a[i] - factor * b[i]);
-        if (!(d <= worst)) worst = d;
+        worst = worse(worst, fabs(a[i] - factor * b[i]));
         largest = fmax(largest, fabs(a[i]));
     }
     return worst / largest;

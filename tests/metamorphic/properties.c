@@ -1,6 +1,6 @@
-/* properties.c: what holds for every program, on one model compiled with --accumulate --real=double: see the checks at
- * the end. `properties dump FILE N` writes what three steps on N samples leave, to be compared with another program's. A
- * second argument, spoil, breaks each property in its smallest form: then every check must fail.
+/* properties.c: what holds for every program, on one model compiled with --accumulate --real=double. `dump FILE N` writes
+ * what three steps on N samples leave, to be compared with another program's. The argument spoil breaks each property in
+ * its smallest form: then every check must fail.
  * SPDX-License-Identifier: MIT */
 #include "check.h"
 #include "net.h"
@@ -39,8 +39,8 @@ static double difference(const void *a, const void *b, int parameters_only)
     double worst = 0;
     for (int k = 0; k < m->tensors; k++) {
         if (m->tensor[k].kind == DLN_TOTAL || (parameters_only && m->tensor[k].kind != DLN_PARAM)) continue;
-        double *v = values(m, a, k), *w = values(m, b, k), one = apart(v, w, 1, tensor_size(m, k));
-        if (!(one <= worst)) worst = one;
+        double *v = values(m, a, k), *w = values(m, b, k);
+        worst = worse(worst, apart(v, w, 1, tensor_size(m, k)));
         free(v);
         free(w);
     }
@@ -151,7 +151,8 @@ static void mean_of_parts(void)
     batch_make(2);
     double whole = evaluated(a, x, target, SAMPLES);
     double first = evaluated(a, x, target, 3), rest = evaluated(a, x + 3 * x_size, target + 3 * t_size, SAMPLES - 3);
-    check(fabs(whole - (3 * first + (spoil ? 4 : 5) * rest) / SAMPLES) <= 1e-12 * whole, "the loss is the mean of its parts'");
+    check(fabs(whole - (3 * first + (spoil ? 4 : 5) * rest) / SAMPLES) <= 1e-12 * whole,
+          "the loss is the mean of its parts'");
 }
 
 /* Batch normalisation sees each part for itself: a model with states is left out. */
@@ -178,9 +179,12 @@ static void frozen(void)
     for (int k = 0; k < m->tensors; k++) {
         if (m->tensor[k].kind != DLN_PARAM) continue;
         double *v = values(m, a, k), *w = values(m, b, k);
-        int same = !memcmp(v, w, tensor_size(m, k) * sizeof *v), frozen_here = spoil ? !m->tensor[k].frozen : m->tensor[k].frozen;
-        if (frozen_here) stay++, still += same;
-        else move++, moved += !same;
+        int same = !memcmp(v, w, tensor_size(m, k) * sizeof *v),
+            frozen_here = spoil ? !m->tensor[k].frozen : m->tensor[k].frozen;
+        if (frozen_here)
+            stay++, still += same;
+        else
+            move++, moved += !same;
         free(v);
         free(w);
     }
@@ -208,7 +212,9 @@ int dln_main(int argc, char **argv, const dln_model *model)
 {
     m = model;
     x_size = field_size(m, 0), t_size = field_size(m, 1);
-    if (m->fields != 2 || m->batch != (argc == 4 ? m->batch : SAMPLES) || m->field[0].is_target || x_size > 2000 || t_size > 2000 || m->tensors > MAX) return 2;
+    if (m->fields != 2 || m->batch != (argc == 4 ? m->batch : SAMPLES) || m->field[0].is_target || x_size > 2000 ||
+        t_size > 2000 || m->tensors > MAX)
+        return 2;
     if (argc == 4) return dump(argv[2], atoi(argv[3]));
     spoil = argc > 1;
     seeds();
