@@ -1,9 +1,9 @@
-/* replay.c: runs a generated model against numbers that PyTorch gave. It takes libdln's place: the model is compiled with
- * -DDLN_MAIN, and its main() hands the model to the dln_main() below, which reads a script of lines
+/* replay.c: runs a generated model against numbers that PyTorch gave. It takes libdln's place: the model is compiled
+ * with -DDLN_MAIN, and its main() hands the model to the dln_main() below, which reads a script of lines
  *
  *     n N                                samples in the batch; it comes first
- *     uniform NAME LOW HIGH              a parameter or float field: its numbers follow from its name, as in vectors.py.
- *                                        What no line names lies in -1 .. 1
+ *     uniform NAME LOW HIGH              a parameter or float field: its numbers follow from its name, as in
+ *                                        vectors.py. What no line names lies in -1 .. 1
  *     integers NAME MODULUS              whole numbers of 0 .. MODULUS - 1   index NAME     the sample's number
  *     keep NAME                          a parameter stays as the model begins it: vectors.py knows its rule
  *     batch K                            the fields anew: their numbers follow from NAME#K
@@ -69,8 +69,15 @@ static size_t elements(int rank, const int *extent)
     return n;
 }
 
-static size_t tensor_size(const Replay *r, int k) { return elements(r->model->tensor[k].rank, r->model->tensor[k].extent); }
-static size_t field_size(const Replay *r, int k) { return elements(r->model->field[k].rank, r->model->field[k].extent); }
+static size_t tensor_size(const Replay *r, int k)
+{
+    return elements(r->model->tensor[k].rank, r->model->tensor[k].extent);
+}
+
+static size_t field_size(const Replay *r, int k)
+{
+    return elements(r->model->field[k].rank, r->model->field[k].extent);
+}
 
 static double real_at(const Replay *r, const void *at, size_t i)
 {
@@ -194,14 +201,15 @@ static void report(Replay *r, const char *name, double worst, double tolerance)
 }
 
 /* got less the values before, if there are any, with the opposite sign: a gradient. */
-static void compare(Replay *r, const char *name, double tolerance, const void *got, const double *before, size_t count, char *at)
+static void compare(Replay *r, const char *name, double tolerance, const void *got, const double *before, size_t count,
+                    char *at)
 {
     double v, worst = 0, largest = 1e-30;
     size_t i = 0;
     for (; i < count && next(&at, &v); i++) {
         double is = real_at(r, got, i);
         double d = fabs((before ? before[i] - is : is) - v);
-        if (!(d <= worst)) worst = d;
+        worst = isnan(d) ? INFINITY : fmax(worst, d);
         largest = fmax(largest, fabs(v));
     }
     if (i < count || next(&at, &v)) die(r, "another number of elements:", name);
@@ -239,7 +247,11 @@ static void step(Replay *r, double tolerance, char *at)
     report(r, "loss", fabs(loss - expected) / fmax(1e-30, fabs(expected)), tolerance);
 }
 
-static void predict(Replay *r) { check(r, r->model->predict(r->object, (const void *const *)r->field, r->n, r->output), "predict:"); }
+static void predict(Replay *r)
+{
+    rest_fill(r);
+    check(r, r->model->predict(r->object, (const void *const *)r->field, r->n, r->output), "predict:");
+}
 
 /* ---- the script */
 
@@ -257,8 +269,12 @@ static void command(Replay *r, char *line, int is_float)
     char *at = line + used;
     if (!strcmp(word, "n")) { r->n = (int)number(r, &at); return; }
     if (!strcmp(word, "batch")) { batch_fill(r, (int)number(r, &at)); return; }
-    if (!strcmp(word, "case")) { r->cases++; snprintf(r->what, sizeof r->what, "%.*s", (int)strcspn(at + 1, "\n"), at + 1); return; }
-    if (!strcmp(word, "predict")) { rest_fill(r); predict(r); return; }
+    if (!strcmp(word, "case")) {
+        r->cases++;
+        snprintf(r->what, sizeof r->what, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
+        return;
+    }
+    if (!strcmp(word, "predict")) { predict(r); return; }
     if (!strcmp(word, "step")) {
         double tolerance = number(r, &at);
         rest_fill(r);
@@ -286,7 +302,8 @@ static void command(Replay *r, char *line, int is_float)
 static void replay_begin(Replay *r)
 {
     const dln_model *m = r->model;
-    if (m->fields > MAX_FIELDS || m->outputs > MAX_FIELDS || m->tensors > MAX_TENSORS) die(r, "too large a model:", m->name);
+    if (m->fields > MAX_FIELDS || m->outputs > MAX_FIELDS || m->tensors > MAX_TENSORS)
+        die(r, "too large a model:", m->name);
     r->object = calloc(1, m->object_bytes);
     void *memory = aligned_alloc(m->align, (m->train_bytes + m->align - 1) / m->align * m->align);
     check(r, m->init(r->object, memory, m->train_bytes, 1), "init:");
