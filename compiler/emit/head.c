@@ -73,6 +73,8 @@ static void costs(const Plan *plan, Text *to)
         if (p) text_addf(to, "%s: %s floating-point operations, %s moved, %d kernels in %d phases\n", programs[i]->name, count_text(p->flops),
                          bytes_text((int64_t)p->bytes_moved), p->kernels.count, p->phases);
     }
+    if (plan->options->blas == BLAS_ALWAYS)
+        text_add(to, "large products of matrices are left to a BLAS: their bits depend on that library, the machine, the threads\n");
 }
 
 void summary_text(const Model *m, const Plan *plan, Text *to)

@@ -299,7 +299,7 @@ static void build_predict(Builder *b)
     Program *p = b->model->predict = program_new("predict", false);
     Elaboration *e = elaboration_new(b->symbols, b->model, p, false);
     elaborate_model(e, b->block);
-    if (!b->train) b->model->measured = b->model->totals.count;
+    if (!b->model->has_train) b->model->measured = b->model->totals.count;
     if (!error_count()) keep_outputs(b->model, e, p);
     drop_measured_totals(b, p);
 }
@@ -476,7 +476,7 @@ Model *model_build(const Symbols *s, const ModelOptions *options)
         if (!error_count()) build_evaluate(&b);
     }
     if (!error_count()) build_predict(&b);
-    if (!error_count()) build_measure(&b);
+    if (!error_count() && !options->inference_only) build_measure(&b);
     if (!error_count()) foreign_check(m);
     if (error_count()) return NULL;
     if (options->verify) each_program(m, verify_pass);

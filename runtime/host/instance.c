@@ -64,7 +64,7 @@ static bool totals_sort(Run *r, Problem *p)
     const dln_model *m = r->model;
     void *values = NULL;
     bool good = true;
-    if (!m->passes) return true;
+    if (!m->passes && m->reset) return true;     /* without reset, in a model for inference, all are measured */
     for (int i = 0; good && i < m->tensors; i++)
         if (m->tensor[i].kind == DLN_TOTAL) good = tensor_fill(r, i, 1, p);
     if (good && m->reset) good = run_check(r, m->reset(r->object), "reset", p);

@@ -1,11 +1,12 @@
-/* replay.c: runs a generated model against numbers that PyTorch gave. It takes libdln's place: the model is compiled with
- * -DDLN_MAIN, and its main() hands the model to the dln_main() below, which reads a script of lines
+/* replay.c: runs a generated model against numbers that PyTorch gave. It takes libdln's place: the model is compiled
+ * with -DDLN_MAIN, and its main() hands the model to the dln_main() below, which reads a script of lines
  *
  *     n N                                samples in the batch; it comes first
- *     uniform NAME LOW HIGH              a parameter or float field: its numbers follow from its name, as in vectors.py.
- *                                        What no line names lies in -1 .. 1
+ *     uniform NAME LOW HIGH              a parameter or float field: its numbers follow from its name, as in
+ *                                        vectors.py. What no line names lies in -1 .. 1
  *     integers NAME MODULUS              whole numbers of 0 .. MODULUS - 1   index NAME     the sample's number
  *     keep NAME                          a parameter stays as the model begins it: vectors.py knows its rule
+ *     batch K                            the fields anew: their numbers follow from NAME#K
  *     step TOLERANCE loss                one training step and its loss
  *     clock NAME VALUE                   what a host program tells the model: epoch, epoch_end, val_loss
  *     predict                            and then, of its outputs:
@@ -15,7 +16,8 @@
  *     get NAME TOLERANCE numbers ..      a parameter or state
  *
  * Arrays are row-major in dlnc's own order of axes. A difference is measured against the largest number expected of its
- * array. Prints what differs; the exit code is 1 if anything does. SPDX-License-Identifier: MIT */
+ * array. Prints what differs; the exit code is 1 if anything does. A second argument: only so
+ * many steps. SPDX-License-Identifier: MIT */
 #include "dln.h"
 #include <math.h>
 #include <stdio.h>
@@ -30,6 +32,8 @@ typedef struct Replay {
     double *before[MAX_TENSORS];                 /* parameters before the last step */
     char known[MAX_FIELDS + MAX_TENSORS];        /* fields, then tensors: filled */
     char what[NAME];                             /* the case */
+    struct { double low, high; int numbers; } range[MAX_FIELDS];
+    int batch, steps, most_steps;
     int n, ready, line, cases, compared, wrong;
 } Replay;
 
@@ -65,8 +69,15 @@ static size_t elements(int rank, const int *extent)
     return n;
 }
 
-static size_t tensor_size(const Replay *r, int k) { return elements(r->model->tensor[k].rank, r->model->tensor[k].extent); }
-static size_t field_size(const Replay *r, int k) { return elements(r->model->field[k].rank, r->model->field[k].extent); }
+static size_t tensor_size(const Replay *r, int k)
+{
+    return elements(r->model->tensor[k].rank, r->model->tensor[k].extent);
+}
+
+static size_t field_size(const Replay *r, int k)
+{
+    return elements(r->model->field[k].rank, r->model->field[k].extent);
+}
 
 static double real_at(const Replay *r, const void *at, size_t i)
 {
@@ -125,8 +136,11 @@ static void field_fill(Replay *r, int k, double low, double high, Numbers number
 {
     const dln_field *f = &r->model->field[k];
     size_t one = field_size(r, k), count = one * (size_t)r->n;
-    uint64_t state = stream_begin(f->name);
+    char name[NAME];
+    snprintf(name, sizeof name, r->batch ? "%s#%d" : "%s", f->name, r->batch);
+    uint64_t state = stream_begin(name);
     r->known[k] = 1;
+    r->range[k].low = low, r->range[k].high = high, r->range[k].numbers = numbers;
     for (size_t i = 0; i < count; i++) {
         double v = numbers == INDEX ? (double)(i / one) : low + (high - low) * stream_next(&state);
         if (numbers != REAL) v = floor(v);
@@ -168,6 +182,14 @@ static void rest_fill(Replay *r)
         if (!r->known[MAX_FIELDS + k] && r->model->tensor[k].kind == DLN_PARAM) tensor_fill(r, k, -1, 1);
 }
 
+static void batch_fill(Replay *r, int number)
+{
+    rest_fill(r);
+    r->batch = number;
+    for (int k = 0; k < r->model->fields; k++)
+        field_fill(r, k, r->range[k].low, r->range[k].high, (Numbers)r->range[k].numbers);
+}
+
 /* ---- what is compared */
 
 static void report(Replay *r, const char *name, double worst, double tolerance)
@@ -179,14 +201,15 @@ static void report(Replay *r, const char *name, double worst, double tolerance)
 }
 
 /* got less the values before, if there are any, with the opposite sign: a gradient. */
-static void compare(Replay *r, const char *name, double tolerance, const void *got, const double *before, size_t count, char *at)
+static void compare(Replay *r, const char *name, double tolerance, const void *got, const double *before, size_t count,
+                    char *at)
 {
     double v, worst = 0, largest = 1e-30;
     size_t i = 0;
     for (; i < count && next(&at, &v); i++) {
         double is = real_at(r, got, i);
         double d = fabs((before ? before[i] - is : is) - v);
-        if (!(d <= worst)) worst = d;
+        worst = isnan(d) ? INFINITY : fmax(worst, d);
         largest = fmax(largest, fabs(v));
     }
     if (i < count || next(&at, &v)) die(r, "another number of elements:", name);
@@ -224,7 +247,11 @@ static void step(Replay *r, double tolerance, char *at)
     report(r, "loss", fabs(loss - expected) / fmax(1e-30, fabs(expected)), tolerance);
 }
 
-static void predict(Replay *r) { check(r, r->model->predict(r->object, (const void *const *)r->field, r->n, r->output), "predict:"); }
+static void predict(Replay *r)
+{
+    rest_fill(r);
+    check(r, r->model->predict(r->object, (const void *const *)r->field, r->n, r->output), "predict:");
+}
 
 /* ---- the script */
 
@@ -241,12 +268,18 @@ static void command(Replay *r, char *line, int is_float)
     if (sscanf(line, "%31s%n", word, &used) != 1 || word[0] == '#') return;
     char *at = line + used;
     if (!strcmp(word, "n")) { r->n = (int)number(r, &at); return; }
-    if (!strcmp(word, "case")) { r->cases++; snprintf(r->what, sizeof r->what, "%.*s", (int)strcspn(at + 1, "\n"), at + 1); return; }
-    if (!strcmp(word, "predict")) { rest_fill(r); predict(r); return; }
+    if (!strcmp(word, "batch")) { batch_fill(r, (int)number(r, &at)); return; }
+    if (!strcmp(word, "case")) {
+        r->cases++;
+        snprintf(r->what, sizeof r->what, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
+        return;
+    }
+    if (!strcmp(word, "predict")) { predict(r); return; }
     if (!strcmp(word, "step")) {
         double tolerance = number(r, &at);
         rest_fill(r);
         step(r, is_float ? 1e-4 : tolerance, at);
+        r->steps++;
         return;
     }
     if (sscanf(at, "%199s%n", name, &used) != 1) die(r, "a name expected after", word);
@@ -269,7 +302,8 @@ static void command(Replay *r, char *line, int is_float)
 static void replay_begin(Replay *r)
 {
     const dln_model *m = r->model;
-    if (m->fields > MAX_FIELDS || m->outputs > MAX_FIELDS || m->tensors > MAX_TENSORS) die(r, "too large a model:", m->name);
+    if (m->fields > MAX_FIELDS || m->outputs > MAX_FIELDS || m->tensors > MAX_TENSORS)
+        die(r, "too large a model:", m->name);
     r->object = calloc(1, m->object_bytes);
     void *memory = aligned_alloc(m->align, (m->train_bytes + m->align - 1) / m->align * m->align);
     check(r, m->init(r->object, memory, m->train_bytes, 1), "init:");
@@ -289,7 +323,8 @@ int dln_main(int argc, char **argv, const dln_model *model)
     replay_begin(&r);
     char *line = NULL;
     size_t room = 0;
-    while (getline(&line, &room, f) > 0) {
+    r.most_steps = argc > 2 ? atoi(argv[2]) : 1 << 30;
+    while (r.steps < r.most_steps && getline(&line, &room, f) > 0) {
         r.line++;
         command(&r, line, model->real_bytes == 4);
     }
