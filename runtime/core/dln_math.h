@@ -83,9 +83,11 @@ INLINE vec dln_log1p(vec x) {                    /* <= 3 ulp */
     const vec u = x + 1.0f, d = u - 1.0f, y = dln_log(u) * (x / d);
     return pick(d == 0, x, pick((x > -1.0f) & (x < splat(INFINITE)), y, dln_log(u)));
 }
-INLINE vec dln_tanh(vec x) {                     /* <= 3 ulp */
-    const vec t = dln_expm1(magnitude(x) * -2.0f);
-    return with_sign(magnitude(t / (t + 2.0f)), x);
+INLINE vec dln_tanh(vec x) {                     /* <= 2 ulp; from 5/8 on by 1 - 2 / (e^2x + 1) */
+    const vec a = magnitude(x), z = a * a;
+    const vec p = POLY4(z, -0.00570498873f, 0.0206390888f, -0.0537397155f, 0.133314422f, -0.333332819f);
+    const vec big = 1.0f - 2.0f / (dln_exp(a * 2.0f) + 1.0f);
+    return with_sign(pick(a < 0.625f, fused(p * z, a, a), big), x);
 }
 INLINE vec dln_erf(vec x) {                      /* <= 2 ulp; from 1 on by 1 - e^(polynomial of log erfc) */
     const vec a = magnitude(x), b = within(a, 0.0f, 4.0f), z = a * a;
