@@ -288,3 +288,86 @@ Test(sources, totals_stay)
     cr_assert(!sources_cover(&r));
     run_end(&r);
 }
+
+Test(sources, names_of_dln)
+{
+    StoredTensor t[2] = { { .name = "w", .rank = 2, .extent = { 4, 3 } }, { .name = "b", .rank = 1, .extent = { 3 } } };
+    static const dln_value layout = { .kind = DLN_WORD, .key = "layout", .text = "dln" };
+    Run r;
+    Problem p;
+    file_write("w", t, 2);
+    cr_assert(load(&r, model_from(1, &layout), &p), "%s", p.text);
+    run_end(&r);
+    t[0].name = "dense.w";                       /* with the path of the layer too */
+    t[1].name = "dense.b";
+    file_write("w", t, 2);
+    bool whole = load(&r, model_from(0, NULL), &p);
+    cr_expect(whole || strstr(p.text, "does not fit dense (layout dln)"), "%s", p.text);
+    run_end(&r);
+    t[0] = torch_names[0];
+    t[1] = torch_names[1];
+    file_write("w", t, 2);
+    expect_refusal(model_from(0, NULL), EXIT_INPUT, "The file has the names of layout = torch");
+    t[0] = (StoredTensor){ .name = "w", .rank = 2, .extent = { 4, 3 } };
+    t[1] = (StoredTensor){ .name = "b", .rank = 1, .extent = { 3 } };
+    file_write("w", t, 2);
+    expect_refusal(model_from(1, &torch_layout), EXIT_INPUT, "The file has the names of layout = dln");
+}
+
+Test(sources, arguments_of_the_wrong_kind)
+{
+    static const struct {
+        dln_value value;
+        const char *words;
+    } cases[] = {
+        { { .kind = DLN_STRING, .key = "layout", .text = "torch" }, "layout is torch or dln" },
+        { { .kind = DLN_NUMBER, .key = "layout" }, "layout is torch or dln" },
+        { { .kind = DLN_NUMBER, .number = 3 }, "the name of one file" },
+        { { .kind = DLN_NUMBER, .key = "zzzzzzzzzzz" }, "it takes layout, prefix and drop" },
+    };
+    file_write("w", torch_names, 2);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) expect_refusal(model_from(1, &cases[i].value), EXIT_INPUT, cases[i].words);
+    dln_model *m = model_from(0, NULL);
+    source = (dln_value){ .kind = DLN_NUMBER, .key = "dense" };
+    expect_refusal(m, EXIT_INPUT, "there is no reader of that kind");
+    m = model_from(1, &torch_layout);
+    char path[600];
+    snprintf(path, sizeof path, "%s", in_folder("w"));
+    items[0].text = path;                        /* a name from the root */
+    Run r;
+    Problem p;
+    cr_assert(load(&r, m, &p), "%s", p.text);
+    expect_values(&r);
+    run_end(&r);
+}
+
+/* The innermost source is a tensor's; without a file of weights, sources for all of them stand in. */
+Test(sources, several_of_them)
+{
+    static const dln_value one[] = { { .kind = DLN_STRING, .text = "w" }, { .kind = DLN_WORD, .key = "layout", .text = "torch" } };
+    static const dln_value none[] = { { .kind = DLN_STRING, .text = "none" } };
+    static const dln_value both[] = { { .kind = DLN_CALL, .key = "dense", .text = "safetensors", .count = 2, .items = one },
+                                      { .kind = DLN_CALL, .key = "other", .text = "safetensors", .count = 1, .items = none } };
+    dln_model *m = model_from(1, &torch_layout);
+    dln_tensor tensor[TENSORS];
+    Run r;
+    Problem p;
+    file_write("w", torch_names, 2);
+    m->sources = 2;
+    m->source_of = both;
+    cr_assert(!load(&r, m, &p), "a source of nothing was taken");
+    run_end(&r);
+    m->sources = 1;
+    cr_assert(load(&r, m, &p), "%s", p.text);
+    run_end(&r);
+    memcpy(tensor, m->tensor, sizeof tensor);    /* all weights lie under `dense` */
+    tensor[MEAN].name = "dense.mean";
+    tensor[MEAN].kind = DLN_OPTIMIZER;
+    m->tensor = tensor;
+    r = (Run){ .model = m, .options = { .quiet = true, .folder = folder } };
+    r.options.setting = memory_new(3, sizeof(double), &p);
+    for (int i = 0; i < 3; i++) r.options.setting[i] = (double)NAN;
+    cr_assert(!chdir(folder) && run_begin(&r, m, &p) && trained_load(&r, &p), "%s", p.text);
+    expect_values(&r);
+    run_end(&r);
+}

@@ -282,3 +282,84 @@ Test(weights, an_average_is_exported_in_place_of_its_weight)
     run_end(&a.r);
     run_end(&b.r);
 }
+
+Test(weights, headers_of_the_wrong_kind)
+{
+    static const char *const headers[] = {
+        "\"text\"",
+        "{\"a\":1}",
+        "{\"a\":{\"dtype\":1,\"shape\":[1],\"data_offsets\":[0,4]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":4}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0.5,4]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,\"4\"]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"more\":1}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]}}",
+        "{\"__metadata__\":[]}",
+        "{\"__metadata__\":1,\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+        "{\"__metadata__\":{\"crc32\":\"12\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+        "{\"__metadata__\":{\"a\":\"crc32\",\"crc32\":\"00000000\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_"
+        "offsets\":[0,4]}}",
+        "{\"__metadata__\":{\"a\":\"b\",\"c\":\"d\"},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}",
+    };
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) header_refused(headers[i], 4, "");
+    StoredFile f;
+    Problem p = { 0 };
+    /* empty tensors at one place, in either order of the file, and halves of all kinds */
+    static const char good[] =
+        "{\"b\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_"
+        "offsets\":"
+        "[0,4]},\"c\":{\"dtype\":\"F32\",\"shape\":[2,0],\"data_offsets\":[4,4]},\"h\":{\"dtype\":\"F16\",\"shape\":[6]"
+        ","
+        "\"data_offsets\":[4,16]},\"i\":{\"dtype\":\"I64\",\"shape\":[0],\"data_offsets\":[16,16]}}";
+    static const uint16_t halves[] = { 0x7C00, 0xFC00, 0x7E00, 0x8001, 0xC000, 0x0400 };
+    unsigned char file[1024] = { 0 };
+    file[0] = (unsigned char)(sizeof good - 1);
+    file[1] = (unsigned char)((sizeof good - 1) >> 8);
+    memcpy(file + 8, good, sizeof good - 1);
+    memcpy(file + 8 + sizeof good - 1 + 4, halves, sizeof halves);
+    cr_assert(stored_open(&f, file_make("good", file, 8 + sizeof good - 1 + 16), &p), "%s", p.text);
+    float values[6];
+    double twice[6];
+    char words[64];
+    cr_assert(stored_values(&f, stored_find(&f, "h"), false, values, &p) &&
+              stored_values(&f, stored_find(&f, "h"), true, twice, &p));
+    cr_expect(isinf(values[0]) && values[0] > 0 && isinf(values[1]) && values[1] < 0 && isnan(values[2]) &&
+              values[3] == -ldexpf(1, -24) && values[4] == -2 && values[5] == ldexpf(1, -14) && twice[4] == -2);
+    cr_expect(!stored_find(&f, "none") &&
+              !strcmp(stored_shape_words(stored_find(&f, "c"), words, sizeof words), "[2, 0]"));
+    cr_expect(!strcmp(stored_shape_words(stored_find(&f, "c"), words, 3), "[2"));
+    cr_expect(!stored_values(&f, stored_find(&f, "i"), false, values, &p) && p.code == EXIT_INPUT);
+    stored_close(&f);
+}
+
+Test(weights, a_table_of_more_than_can_be_shown)
+{
+    Held a;
+    Problem p = { 0 };
+    dln_model *m = fake_model("x", 4, 3);
+    dln_tensor many[40];
+    held_begin(&a, m);
+    cr_assert(checkpoint_save(&a.r, in_folder("c"), &a.at, 7, KEEP_ALL, &p), "%s", p.text);
+    run_end(&a.r);
+    static char names[40][16];
+    for (int i = 0; i < 40; i++) {
+        snprintf(names[i], sizeof names[i], "tensor%d", i);
+        many[i] =
+            (dln_tensor){ .name = names[i], .kind = i < 30 ? DLN_PARAM : DLN_OPTIMIZER, .rank = 1, .extent = { 1 } };
+    }
+    many[0] = m->tensor[0];
+    many[1] = m->tensor[1];
+    m->tensor = many;
+    m->tensors = 40;
+    Run r = { .model = m, .options = { .quiet = true } };
+    r.measured = calloc(40, sizeof *r.measured);
+    cr_assert(!checkpoint_load(&r, in_folder("c"), NULL, NULL, &p));
+    EXPECT_PROBLEM(p, EXIT_INPUT, "more");
+    cr_expect(strstr(p.text, "normalize.mean") == NULL || strstr(p.text, "not in the model"), "%s", p.text);
+    free(r.measured);
+}
