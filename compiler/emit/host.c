@@ -261,10 +261,24 @@ static void descriptor(const Emission *e, const Written *w, Text *to)
                         "    .strerror = @p_strerror,\n};\n");
 }
 
+/* A program of -march=native on another machine ends with a message, not with an illegal instruction. */
+static const char processor_check[] =
+    "#if !defined __x86_64__ || !defined __GNUC__\n"
+    "#define PROCESSOR_FITS 1\n"
+    "#elif defined __AVX512F__\n"
+    "#define PROCESSOR_FITS __builtin_cpu_supports(\"avx512f\")\n"
+    "#elif defined __AVX2__\n"
+    "#define PROCESSOR_FITS __builtin_cpu_supports(\"avx2\")\n"
+    "#elif defined __AVX__\n"
+    "#define PROCESSOR_FITS __builtin_cpu_supports(\"avx\")\n"
+    "#else\n"
+    "#define PROCESSOR_FITS 1\n"
+    "#endif\n\n";
+
 void host_text(const Emission *e, Text *to)
 {
     int count = 0;
-    text_add(to, "/* ---- the host program: data, training loop, checkpoints come with libdln ---- */\n#ifdef DLN_MAIN\n#include \"dln.h\"\n\n");
+    text_add(to, "/* ---- the host program: data, training loop, checkpoints come with libdln ---- */\n#ifdef DLN_MAIN\n#include <stdio.h>\n#include \"dln.h\"\n\n");
     int data = values_table(e->model->data.at, e->model->data.count, &count, to);
     int train = values_table(e->model->train.at, e->model->train.count, &count, to);
     int weights = weights_table(e, &count, to);
@@ -272,7 +286,12 @@ void host_text(const Emission *e, Text *to)
     tables(e, to);
     wrappers(e, to);
     descriptor(e, &(Written){ data, train, weights, foreigns }, to);
-    text_add(to, "int main(int argc, char **argv) {\n");
+    text_add(to, processor_check);
+    text_add(to, "int main(int argc, char **argv) {\n"
+                 "    if (!PROCESSOR_FITS) {\n"
+                 "        fprintf(stderr, \"error: compiled for another processor: compile it here, or with -march=x86-64\\n\");\n"
+                 "        return 3;\n"
+                 "    }\n");
     if (kept_count(e))
         template_add(e, to,
             "    for (int i = 0; i < @P_TENSORS; i++) {\n"
