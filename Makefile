@@ -211,4 +211,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/tests/hostile/*' -not -path '$(BUILD)/tests/builds/*' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f -not -path '$(BUILD)/tests/hostile/*' -not -path '$(BUILD)/tests/builds/*' 2>/dev/null)

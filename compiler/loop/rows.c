@@ -290,6 +290,10 @@ static void lanes_segment(Scope *s, const Segment *segment, bool shared_out, Bod
         Stmt *loop = segment_loop(s, segment, i, inner);
         if (shared_out && i == k->outer) loop->pragma = "OMP_FOR";
         if (i == f->loops - 1) loop->step = "LANES";
+        if (i == f->loops - 1 && s->lane_from) {
+            loop->from = s->lane_from;
+            loop->below = s->lane_below;
+        }
         inner = &loop->body;
     }
     const CExpr *at = scope_bound(s, f->lane), *left = NULL;
@@ -364,6 +368,34 @@ static void segments(Scope *s, Body *to, bool shared_out)
     }
 }
 
+/* A copy that turns a matrix reads a column for each row: lines of the cache serve the next rows only if the columns are
+ * short. So the lane's loop goes by blocks, and the blocks are the outermost loop. */
+enum { BLOCK = 256 };
+
+static bool turns_a_matrix(const Kernel *k)
+{
+    const Form *f = &k->forms.at[0];
+    int unit, apart;
+    if (k->equations.count != 1 || f->kind != FORM_LANES || k->outer == 0 || f->loops != k->outer + 1 || k->sequence) return false;
+    if (k->equations.at[0]->reduction != RED_NONE || f->lane->batch || f->lane->extent < 2 * BLOCK) return false;
+    return node_lanes(k->equations.at[0]->value, f->lane, &unit, &apart) && apart > 0 && unit == 0;
+}
+
+static Body *block_loop(Scope *s, Body *to)
+{
+    const Kernel *k = s->kernel;
+    const Index *lane = k->forms.at[0].lane;
+    const char *from = scope_name(s, "from");
+    Stmt *blocks = stmt_for(to, from, cexpr_int(0), index_end(lane));
+    blocks->step = format("%d", BLOCK);
+    blocks->pragma = format("OMP_FOR_%d", k->outer > 3 ? 4 : k->outer + 1);
+    s->use->contract = true;
+    s->lane_from = cexpr_name(C_INT, from);
+    s->lane_below = cexpr_add(s->lane_from, cexpr_int(BLOCK));
+    if (lane->extent % BLOCK) s->lane_below = cexpr_call2(C_INT, "min_int", s->lane_below, index_end(lane));
+    return &blocks->body;
+}
+
 void rows_kernel(Scope *s, Body *to)
 {
     const Kernel *k = s->kernel;
@@ -371,12 +403,14 @@ void rows_kernel(Scope *s, Body *to)
     Body *inner = to;
     bool one_loop = k->outer == 0 && !serial && k->equations.count == 1 && k->forms.at[0].kind == FORM_LANES;
     if (k->outer == 0 && !one_loop) inner = &stmt_block(to, "OMP_SINGLE")->body;
+    bool by_blocks = turns_a_matrix(k);
+    if (by_blocks) inner = block_loop(s, inner);
     for (int i = k->sequence ? 1 : 0; i < k->outer; i++) {
         const Index *first = k->forms.at[0].loop[i];
         const char *name = scope_name(s, index_spelling(first));
         for (int q = 0; q < k->equations.count; q++) scope_bind(s, k->forms.at[q].loop[i], cexpr_name(C_INT, name));
         Stmt *loop = stmt_for(inner, name, cexpr_int(0), index_end(first));
-        if (i == 0 && !k->sequence) {
+        if (i == 0 && !k->sequence && !by_blocks) {
             loop->pragma = k->outer == 1 ? "OMP_FOR" : format("OMP_FOR_%d", k->outer > 4 ? 4 : k->outer);
             if (k->outer > 1) s->use->contract = true;
         }

@@ -24,6 +24,7 @@ typedef struct Scope {
     LIST(Held) held;             /* tensors whose element at the equation's place is at hand */
     const Index *slot;           /* in a sequence: of the frame; bound to the parameter `slot` */
     const Index *lane;
+    const CExpr *lane_from, *lane_below;         /* rows.c: a block of the lane's loop; NULL: all of it */
     const CExpr *lanes_left;     /* so many lanes are meant, the others may be anything; NULL: all. Loads from the caller's
                                     arrays and tables take no more (load_part); in the memory there is always room */
     LIST(Pointer) pointers;      /* tensors in memory that the function touches */
