@@ -228,7 +228,7 @@ static Declarations tile_function(Scope *s, Functions *to, const char *name)
 {
     const Kernel *k = s->kernel;
     static const char *const own[] = { "rows", "width", "r", "c", "sum", "from", "to" };
-    for (int i = 0; i < 7; i++) PUSH(s->names, own[i]);
+    for (int i = 0; i < 7; i++) scope_name_taken(s, own[i]);
     name_indices(s);
     const char *row = k->tile.row ? scope_bound(s, k->tile.row)->name : scope_name(s, "first_row");
     const CExpr *row_at = cexpr_name(C_INT, row), *col = scope_bound(s, k->tile.col);
@@ -292,7 +292,7 @@ static void call_loops(Scope *s, Body *to, const char *name, const char *pointer
     int loops = 0, n = k->tile.col->extent;
     name_indices(s);
     if (k->tile.block) {                         /* each thread has the same tiles in every block: no barrier */
-        PUSH(s->names, "from");
+        scope_name_taken(s, "from");
         Stmt *blocks = stmt_for(inner, "from", cexpr_int(0), cexpr_name(C_INT, "run->n"));
         blocks->step = format("%d", k->tile.block);
         inner = &blocks->body;

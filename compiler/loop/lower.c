@@ -76,13 +76,13 @@ static void bind_arguments(Scope *s)
     const Kernel *k = s->kernel;
     if (!k->loop && !k->sequence) return;
     const char *name = k->loop ? kernel_step(k) : index_spelling(kernel_sample(k));
-    PUSH(s->names, name);
+    scope_name_taken(s, name);
     for (int i = 0; i < k->equations.count; i++) {
         const Equation *e = k->equations.at[i];
         scope_bind(s, k->loop ? e->step : sum_plain(e->left[0]), cexpr_name(C_INT, name));
     }
     if (!k->sequence || !k->sequence->frames) return;
-    PUSH(s->names, "slot");
+    scope_name_taken(s, "slot");
     s->slot = index_new("slot", k->sequence->slots, false);
     scope_bind(s, s->slot, cexpr_name(C_INT, "slot"));
 }
@@ -97,7 +97,7 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
     Lowered all = {0};
     Scope s = { .plan = p, .program = program, .kernel = k, .use = use, .wide = program->program->wide, .serves_many = shared };
     scope_tensors(&s);
-    PUSH(s.names, "run");
+    scope_name_taken(&s, "run");
     bind_arguments(&s);
     use->vectors = use->math = true;             /* the scalar functions are lane 0 of the vector ones */
     if (k->schedule == SCHEDULE_TILE) all.declarations = tile_kernel(&s, &all.functions, name);

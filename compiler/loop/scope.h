@@ -40,6 +40,7 @@ typedef struct Scope {
 /* ---- names ---- */
 void scope_tensors(Scope *s);                                    /* first: notes the names of the kernel's tensors */
 const char *scope_name(Scope *s, const char *base);              /* base, or base2, ..: new in this function */
+void scope_name_taken(Scope *s, const char *name);               /* by a parameter */
 void scope_bind(Scope *s, const Index *i, const CExpr *at);      /* replaces what it was */
 const CExpr *scope_bound(const Scope *s, const Index *i);        /* NULL: unbound */
 const char *scope_index(Scope *s, const Index *i);               /* a new variable for it, and binds it */

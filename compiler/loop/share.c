@@ -10,7 +10,7 @@ typedef struct Shape {
     int uses;
     const char *name;            /* of the shared function, once it is written */
 } Shape;
-typedef struct KernelShape { const Kernel *kernel; int shape; } KernelShape;
+typedef struct KernelShape { const Kernel *kernel; int shape; Declarations declarations; } KernelShape;
 struct Shapes { LIST(Shape) list; LIST(KernelShape) of; };
 
 /* ---- the shape of a text ---- */
@@ -88,15 +88,17 @@ static void find_shapes(PlanOf *p)
             if (s == p->shapes->list.count) PUSH(p->shapes->list, ((Shape){ text, 0, NULL }));
             if (may_be_shared(k, &l.functions)) p->shapes->list.at[s].uses++;
             else s = -1;
-            PUSH(p->shapes->of, ((KernelShape){ k, s }));
+            PUSH(p->shapes->of, ((KernelShape){ k, s, l.declarations }));
         }
     }
 }
 
-static Shape *shape_of(const PlanOf *p, const Kernel *k)
+/* NULL: the kernel has a function of its own. */
+static Shape *shape_of(const PlanOf *p, const Kernel *k, const Declarations **declarations)
 {
     for (int i = 0; i < p->shapes->of.count; i++) {
         const KernelShape *s = &p->shapes->of.at[i];
+        *declarations = &s->declarations;
         if (s->kernel == k) return s->shape < 0 || p->shapes->list.at[s->shape].uses < 2 ? NULL : &p->shapes->list.at[s->shape];
     }
     return NULL;
@@ -131,7 +133,8 @@ void kernel_print(const Plan *plan, const ProgramPlan *program, const Kernel *k,
     if (!p->shapes) find_shapes(p);
     if (program == &plan->programs.at[0] && k == program->kernels.at[0])         /* the begin of a file */
         for (int i = 0; i < p->shapes->list.count; i++) p->shapes->list.at[i].name = NULL;
-    Shape *shape = shape_of(p, k);
+    const Declarations *declarations;
+    Shape *shape = shape_of(p, k, &declarations);
     const char *name = kernel_function_name(program, k);
     if (!shape) {
         Lowered l = kernel_lower(plan, program, k, name, false, use);
@@ -140,11 +143,11 @@ void kernel_print(const Plan *plan, const ProgramPlan *program, const Kernel *k,
         return;
     }
     use->contract = true;
-    Lowered l = kernel_lower(plan, program, k, shape->name ? shape->name : format("%s_shape", name), true, use);
     if (!shape->name) {
         shape->name = format("%s_shape", name);
+        Lowered l = kernel_lower(plan, program, k, shape->name, true, use);
         PUSH(l.functions.list.at[0]->comment, format("for %d kernels that differ in their tensors only; %s is the first", shape->uses, name));
         functions_print(&l.functions, to);
     }
-    caller_print(program, k, shape->name, &l.declarations, to);
+    caller_print(program, k, shape->name, declarations, to);
 }
