@@ -133,10 +133,24 @@ static const char *layer_file(Generator *g)
     return text_string(&t);
 }
 
+/* Products that are large enough for BLAS. Their seeds lie in batches that are compiled with it (batch.c). */
+static bool is_large(uint64_t seed) { return seed % 1000 == 216 || seed % 1000 == 853; }
+
+static const char *large_file(Generator *g)
+{
+    static const char *const outputs[] = { "p" };
+    int inputs = between(g, 90, 120), units = between(g, 100, 140), last = between(g, 2, 9);
+    const char *name = PICK(g, "tanh", "relu", "sigmoid");
+    g->batch = between(g, 32, 40);
+    return format("model random {\n  input x: float[%d]\n  dense(%d, %s)\n  output p = dense(%d)\n}\n%s", inputs, units,
+                  name, last, training(g, outputs, 1, last));
+}
+
 const char *generate(uint64_t seed)
 {
     Generator g = { .random = seed * 0x9E3779B9u + 1 };
     below(&g, 2);
     g.roomy = chance(&g, 0.08);
+    if (is_large(seed)) return large_file(&g);
     return seed % 3 ? equation_file(&g) : layer_file(&g);
 }

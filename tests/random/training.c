@@ -97,7 +97,7 @@ const char *training(Generator *g, const char *const *outputs, int count, int cl
         text_add(&loss, loss_call(g, outputs[k], k, classes, &definitions));
     }
     const char *optimizer = optimizer_call(g, &definitions);
-    int batch = g->roomy ? roomy[below(g, 5)] : batches[below(g, 10)];
+    int batch = g->batch ? g->batch : g->roomy ? roomy[below(g, 5)] : batches[below(g, 10)];
     return format("%strain {\n  loss = %s\n  optimizer = %s\n  batch = %d; epochs = 4\n%s}\n",
                   text_string(&definitions), text_string(&loss), optimizer, batch,
                   chance(g, 0.25) ? "  compat = pytorch\n" : "");
