@@ -301,6 +301,14 @@ static bool rounds_run(Trainer *t, Problem *p)
 
 /* ---- the end ---- */
 
+/* A training that had ended left the best weights as its checkpoint, and no file of them: when it goes on they are still
+ * the ones to beat. */
+static bool best_keep(Trainer *t, Problem *p)
+{
+    if (!t->r->options.resume || !t->policy.keeps_best || isnan(t->at.best) || !access(t->best_path, F_OK)) return true;
+    return trainer_save(t, t->best_path, p);
+}
+
 /* Puts the best weights back, if they are not the last ones. */
 static bool best_restore(Trainer *t, Problem *p)
 {
@@ -384,7 +392,7 @@ int train_command(Run *r, Problem *p)
         int64_t before = t.at.step;
         display_begin(&t.display, r, t.in_steps, t.rounds);
         trainer_announce(&t);
-        good = rounds_run(&t, p);
+        good = best_keep(&t, p) && rounds_run(&t, p);
         if (!good)
             display_break(&t.display);
         else if (interrupted)
