@@ -73,6 +73,8 @@ static void check_seeds(uint64_t first, uint64_t end, const VariantSet *sets)
                     count > BATCH ? &counts : NULL, NULL);
     long before = failures;
     for (int k = 0; k < count; k++) {
+        if (jobs[k].outcome == UNSTABLE)
+            printf("(seed %llu: unstable: %s)\n", (unsigned long long)jobs[k].seed, variant_name(jobs[k].variant));
         if (jobs[k].outcome <= UNSTABLE) continue;
         look_at(&jobs[k], sets[k / BATCH]);
         failed++;
