@@ -55,7 +55,7 @@ class Raw:
     def bandwidth(self, size):
         """GB/s of a core where so many bytes fit: the measured level nearest below four times its size."""
         for level, rate in self.read:
-            if size <= 2 * level:
+            if size <= 4 * level:
                 return rate
         return self.read[-1][1]
 

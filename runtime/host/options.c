@@ -24,6 +24,7 @@ typedef enum {
     OPTION_OUTPUT,
     OPTION_LAYOUT,
     OPTION_LOG,
+    OPTION_PLOT,
     OPTION_PROGRESS,
     OPTION_QUIET,
     OPTION_HELP,
@@ -59,6 +60,7 @@ static const struct Row {
     [OPTION_OUTPUT] = { "--output", "FILE", "export: the safetensors file to write", TAKES_TEXT, 0, 0 },
     [OPTION_LAYOUT] = { "--layout", "KIND", "export: whose names and axes: dln or torch", TAKES_TEXT, 0, 0 },
     [OPTION_LOG] = { "--log", "FILE", "figures of each epoch, as .csv or .jsonl", TAKES_TEXT, 0, 0 },
+    [OPTION_PLOT] = { "--plot", "FILE", "curves of loss and metrics over the epochs, as .svg", TAKES_TEXT, 0, 0 },
     [OPTION_PROGRESS] = { "--progress", "KIND", "auto, bar, plain, json or none", TAKES_PROGRESS, 0, 0 },
     [OPTION_QUIET] = { "--quiet", NULL, "say nothing but figures and errors (-q)", TAKES_NOTHING, 0, 0 },
     [OPTION_HELP] = { "--help", NULL, "this text (-h)", TAKES_NOTHING, 0, 0 },
@@ -147,6 +149,7 @@ static void text_store(Options *o, Option which, const char *value)
     case OPTION_ON: o->part = value; break;
     case OPTION_INPUT: o->input = value; break;
     case OPTION_OUTPUT: o->output = value; break;
+    case OPTION_PLOT: o->plot = value; break;
     default: o->log = value; break;
     }
 }
@@ -264,6 +267,13 @@ static bool command_read(Options *o, const char *text, Problem *p)
     return false;
 }
 
+/* Is there an ending, and something before it? */
+bool ends_in(const char *text, const char *ending)
+{
+    size_t length = strlen(text), tail = strlen(ending);
+    return length > tail && !strcmp(text + length - tail, ending);
+}
+
 bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem *p)
 {
     *o = (Options){ .epochs = -1, .steps = -1, .batch = -1, .seed = -1, .threads = -1, .limit = -1, .save = true };
@@ -287,8 +297,9 @@ bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem
     if (o->has_layout && o->command != COMMAND_EXPORT)
         return problem_set(p, EXIT_USAGE, "--layout is for export; what train loads is said by weights = of %s",
                            m->source);
-    if (o->log && !(strlen(o->log) > 4 && !strcmp(o->log + strlen(o->log) - 4, ".csv")) &&
-        !(strlen(o->log) > 6 && !strcmp(o->log + strlen(o->log) - 6, ".jsonl")))
+    if (o->plot && !ends_in(o->plot, ".svg"))
+        return problem_set(p, EXIT_USAGE, "--plot FILE ends in .svg, not '%s'", o->plot);
+    if (o->log && !ends_in(o->log, ".csv") && !ends_in(o->log, ".jsonl"))
         return problem_set(p, EXIT_USAGE, "--log FILE ends in .csv or .jsonl, not '%s'", o->log);
     return true;
 }

@@ -15,7 +15,7 @@ typedef enum { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON, PROGR
 typedef struct Options {
     Command command;
     int64_t epochs, steps, batch, seed, threads, limit;          /* -1: not given */
-    const char *folder, *weights, *log, *input, *output, *part;
+    const char *folder, *weights, *log, *plot, *input, *output, *part;
     ProgressKind progress;
     bool quiet, resume, save, has_validate, validate, has_layout, torch;
     double *setting;                                             /* for each of the model; NAN: not given */
@@ -23,6 +23,7 @@ typedef struct Options {
 bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem *p);
 void options_help(FILE *to, const dln_model *m, const char *program);
 void options_free(Options *o);
+bool ends_in(const char *text, const char *ending);
 
 /* instance.c: the model's memory. */
 typedef struct Run {
@@ -140,6 +141,21 @@ bool log_round(Log *l, int64_t epoch, int64_t iteration, double seconds, const d
                Problem *p);
 bool log_close(Log *l, Problem *p);
 void write_record(Writer *w, const dln_model *m, const double *values, const char *prefix, bool json);
+
+/* plot.c: --plot */
+typedef struct Plot {
+    const dln_model *model;
+    char *path;                                  /* NULL: nobody wants a plot */
+    bool in_steps, validated;
+    int count;                                   /* numbers in a report */
+    size_t points, room;
+    double *point, drawn;                        /* drawn: when, in seconds */
+} Plot;
+bool plot_begin(Plot *plot, const Run *r, bool in_steps, bool validated, Problem *p);
+bool plot_resume(Plot *plot, int64_t before, Problem *p);        /* takes over the rounds up to `before` */
+bool plot_round(Plot *plot, int64_t round, const double *values, const double *validation, Problem *p);
+bool plot_write(Plot *plot, Problem *p);
+void plot_end(Plot *plot);
 
 /* policy.c: early_stop and checkpoint of the train block. */
 typedef struct Monitor {

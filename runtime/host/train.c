@@ -17,6 +17,7 @@ typedef struct Trainer {
     const char *check_name;
     Display display;
     Log log;
+    Plot plot;
     Policy policy;
     Progress at;
     uint64_t seed;
@@ -147,6 +148,9 @@ static bool trainer_begin(Trainer *t, Run *r, Problem *p)
     trainer_plan(t);
     trainer_clock(t, "steps", (double)t->total_steps);
     trainer_clock(t, "epoch", (double)t->at.epoch);
+    if (!plot_begin(&t->plot, r, t->in_steps, t->validated, p)) return false;
+    const int64_t rounds_done = t->in_steps ? t->at.step / t->round_steps : t->at.epoch;
+    if (o->resume && !plot_resume(&t->plot, rounds_done, p)) return false;
     return !o->log || log_open(&t->log, o->log, t->m, t->validated, o->resume, p);
 }
 
@@ -258,7 +262,7 @@ static bool round_end(Trainer *t, int64_t round, int64_t steps, int64_t own, Pro
     const double *validation = t->validated ? t->validation : NULL;
     return display_round_end(&t->display, steps, own, r->values, validation, p) &&
            log_round(&t->log, t->at.epoch, t->at.step, seconds_now() - begun, r->values, validation, p) &&
-           policy_act(t, round, p);
+           plot_round(&t->plot, round, r->values, validation, p) && policy_act(t, round, p);
 }
 
 /* Steps until the round is full or somebody interrupts. */
@@ -296,6 +300,14 @@ static bool rounds_run(Trainer *t, Problem *p)
 }
 
 /* ---- the end ---- */
+
+/* A training that had ended left the best weights as its checkpoint, and no file of them: when it goes on they are still
+ * the ones to beat. */
+static bool best_keep(Trainer *t, Problem *p)
+{
+    if (!t->r->options.resume || !t->policy.keeps_best || isnan(t->at.best) || !access(t->best_path, F_OK)) return true;
+    return trainer_save(t, t->best_path, p);
+}
 
 /* Puts the best weights back, if they are not the last ones. */
 static bool best_restore(Trainer *t, Problem *p)
@@ -346,6 +358,15 @@ static void trainer_announce(const Trainer *t)
     fprintf(stderr, "; batches of %lld, seed %llu\n", (long long)t->at.batch, (unsigned long long)t->seed);
 }
 
+/* Log and plot; what went wrong before them is what the user hears. */
+static bool records_close(Trainer *t, bool good, Problem *p)
+{
+    Problem second = { 0 };
+    if (!plot_write(&t->plot, good ? p : &second)) good = false;
+    if (t->log.file && !log_close(&t->log, good ? p : &second)) good = false;
+    return good;
+}
+
 static void trainer_end(Trainer *t)
 {
     if (t->feed.model) feed_close(&t->feed);
@@ -353,6 +374,7 @@ static void trainer_end(Trainer *t)
     free(t->at.last);
     free(t->validation);
     free(t->best_path);
+    plot_end(&t->plot);
 }
 
 int train_command(Run *r, Problem *p)
@@ -370,7 +392,7 @@ int train_command(Run *r, Problem *p)
         int64_t before = t.at.step;
         display_begin(&t.display, r, t.in_steps, t.rounds);
         trainer_announce(&t);
-        good = rounds_run(&t, p);
+        good = best_keep(&t, p) && rounds_run(&t, p);
         if (!good)
             display_break(&t.display);
         else if (interrupted)
@@ -378,7 +400,7 @@ int train_command(Run *r, Problem *p)
         else
             good = trainer_finish(&t, t.at.step > before, p);
     }
-    if (t.log.file && !log_close(&t.log, p)) good = false;
+    good = records_close(&t, good, p);
     if (!good) code = p->code;
     trainer_end(&t);
     signals_set(false, saved);

@@ -79,5 +79,5 @@ int main(int argc, char **argv)
         return 1;
     }
     printf("%d kills, %d of them after a new checkpoint; %d trainings came to their end\n", killed, saved, finished + 1);
-    return saved < times / 10;
+    return saved < times / 40;
 }

@@ -10,7 +10,9 @@ extern const struct LibraryFile core_files[];
 
 void oracle_add_runs(Oracle *o, const char *name, uint64_t seed, const OracleRun *runs, int count)
 {
-    OracleCase c = { .name = name, .seed = seed, .count = count, .run = arena_copy(runs, sizeof *runs * (size_t)count) };
+    OracleCase c = {
+        .name = name, .seed = seed, .count = count, .run = arena_copy(runs, sizeof *runs * (size_t)count)
+    };
     for (int i = 0; i < count; i++) {
         bool known = false;
         for (int k = 0; k < o->programs.count; k++) known = known || o->programs.at[k] == runs[i].program;
@@ -36,7 +38,10 @@ static double uniform(uint64_t *s)
 }
 
 /* ---- leaves ---- */
-typedef struct Leaves { LIST(Tensor *) list; int batch; } Leaves;
+typedef struct Leaves {
+    LIST(Tensor *) list;
+    int batch;
+} Leaves;
 
 static void leaf_add(Leaves *l, Tensor *t)
 {
@@ -54,7 +59,7 @@ static void leaf_visit(const Node *e, void *data)
 
 static Leaves leaves_of(const Program *p)
 {
-    Leaves l = {0};
+    Leaves l = { 0 };
     for (int i = 0; i < p->equations.count; i++) {
         const Equation *e = p->equations.at[i];
         leaf_add(&l, e->out);
@@ -71,7 +76,7 @@ static Leaves leaves_of(const Program *p)
 
 static Leaves leaves_of_case(const OracleCase *c)
 {
-    Leaves all = {0};
+    Leaves all = { 0 };
     for (int r = 0; r < c->count; r++) {
         Leaves l = leaves_of(c->run[r].program);
         for (int i = 0; i < l.list.count; i++) leaf_add(&all, l.list.at[i]);
@@ -82,11 +87,11 @@ static Leaves leaves_of_case(const OracleCase *c)
 /* Every number is one that float holds: the same for both kinds of real. */
 static double leaf_number(const Tensor *t, uint64_t *random, int64_t iteration, int64_t i)
 {
-    double x = t->role == ROLE_SETTING && t->data ? t->data[i]
-             : t->role == ROLE_CLOCK ? (strcmp(t->name, "iteration") ? 2 : (double)iteration)
-             : t->role == ROLE_STATE || t->role == ROLE_TOTAL ? 0.5 + uniform(random)
-             : t->type == TYPE_FLOAT ? 4 * uniform(random) - 2
-             : floor(uniform(random) * (t->type == TYPE_INT ? 1000 : 2));
+    double x = t->role == ROLE_SETTING && t->data               ? t->data[i]
+               : t->role == ROLE_CLOCK                          ? (strcmp(t->name, "iteration") ? 2 : (double)iteration)
+               : t->role == ROLE_STATE || t->role == ROLE_TOTAL ? 0.5 + uniform(random)
+               : t->type == TYPE_FLOAT                          ? 4 * uniform(random) - 2
+                                       : floor(uniform(random) * (t->type == TYPE_INT ? 1000 : 2));
     return t->role == ROLE_TOTAL ? x : (float)x;
 }
 
@@ -105,7 +110,9 @@ static void core_add(Text *to)
             if (!strcmp(f->name, format("core/%s.h", order[i]))) text_add_n(to, f->text, f->length);
 }
 
-typedef struct Callers { LIST(const Tensor *) list; } Callers;
+typedef struct Callers {
+    LIST(const Tensor *) list;
+} Callers;
 
 static void caller_add(const Plan *plan, Callers *c, const Tensor *t)
 {
@@ -118,7 +125,7 @@ static void caller_add(const Plan *plan, Callers *c, const Tensor *t)
 /* The arrays that program i is called with. */
 static Callers callers_of(const Plan *plan, const Program *p)
 {
-    Callers c = {0};
+    Callers c = { 0 };
     Leaves l = leaves_of(p);
     for (int i = 0; i < l.list.count; i++) caller_add(plan, &c, l.list.at[i]);
     for (int i = 0; i < p->outputs.count; i++) caller_add(plan, &c, p->outputs.at[i].value);
@@ -147,10 +154,10 @@ static void case_text(const Plan *plan, const Oracle *o, int k, Text *t)
 
 static const char *source_text(const Plan *plan, const Oracle *o)
 {
-    Text t = {0}, kernels = {0};
+    Text t = { 0 }, kernels = { 0 };
     const Model *m = plan->model;
-    CoreUse use = {0};
-    Callers all = {0};
+    CoreUse use = { 0 };
+    Callers all = { 0 };
     int most = 1;
     for (int i = 0; i < plan->programs.count; i++) {
         Callers c = callers_of(plan, plan->programs.at[i].program);
@@ -166,16 +173,19 @@ static const char *source_text(const Plan *plan, const Oracle *o)
     text_add(&t, "#define _POSIX_C_SOURCE 200809L\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n");
     if (use.blas) text_add(&t, "#include <cblas.h>\n");
     core_add(&t);
-    text_add(&t, "struct model;\nstruct run {\n    real *memory;\n    const struct model *model;\n    int n;\n    uint64_t seed, iteration;\n");
+    text_add(&t, "struct model;\nstruct run {\n    real *memory;\n    const struct model *model;\n    int n;\n    "
+                 "uint64_t seed, iteration;\n");
     for (int i = 0; i < all.list.count; i++)
-        text_addf(&t, "    %s%s *%s;\n", all.list.at[i]->role == ROLE_INPUT ? "const " : "", c_type(plan, all.list.at[i]),
-                  c_name(plan, all.list.at[i]));
+        text_addf(&t, "    %s%s *%s;\n", all.list.at[i]->role == ROLE_INPUT ? "const " : "",
+                  c_type(plan, all.list.at[i]), c_name(plan, all.list.at[i]));
     for (int i = 0; i < m->settings.count; i++) text_addf(&t, "    real %s;\n", c_name(plan, m->settings.at[i]));
     for (int i = 0; i < m->clocks.count; i++) text_addf(&t, "    real %s;\n", c_name(plan, m->clocks.at[i]));
     text_add(&t, "};\n");
     text_add(&t, text_string(&kernels));
-    text_addf(&t, "enum { MOST = %d, KEPT = %" PRId64 ", ALL = %" PRId64 " };\n", most, plan->kept_bytes, plan->train_bytes);
-    text_add(&t,
+    text_addf(&t, "enum { MOST = %d, KEPT = %" PRId64 ", ALL = %" PRId64 " };\n", most, plan->kept_bytes,
+              plan->train_bytes);
+    text_add(
+        &t,
         "static FILE *in, *out;\n"
         "static unsigned char *memory;\n"
         "static void *array[MOST];\n"
@@ -187,9 +197,10 @@ static const char *source_text(const Plan *plan, const Oracle *o)
         "    struct run run = {0};\n    int64_t head[3];\n    read_in(head, sizeof head);\n"
         "    run.n = (int)head[0]; run.seed = (uint64_t)head[1]; run.iteration = (uint64_t)head[2];\n"
         "    run.memory = (real *)(void *)memory;\n    memset(memory + KEPT, 255, ALL - KEPT);\n    return run;\n}\n"
-        "static void *got_array(int i) {\n"                 /* ends where it ends: for the sanitizer */
+        "static void *got_array(int i) {\n" /* ends where it ends: for the sanitizer */
         "    read_in(&bytes[i], sizeof *bytes);\n    const size_t n = (size_t)bytes[i];\n"
-        "    array[i] = n % 64 ? malloc(n) : aligned(n);\n    if (!array[i]) exit(3);\n    read_in(array[i], n);\n    return array[i];\n}\n"
+        "    array[i] = n % 64 ? malloc(n) : aligned(n);\n    if (!array[i]) exit(3);\n    read_in(array[i], n);\n    "
+        "return array[i];\n}\n"
         "static real got_real(void) { real x; read_in(&x, sizeof x); return x; }\n"
         "static void put(int arrays) {\n"
         "    for (int i = 0; i < arrays; i++) { fwrite(array[i], 1, (size_t)bytes[i], out); free(array[i]); }\n"
@@ -230,18 +241,33 @@ static int64_t place_of(const Storage *s, int64_t i)
 static void element_put(unsigned char *to, const Storage *s, int64_t i, double x)
 {
     unsigned char *at = to + place_of(s, i) * s->element;
-    if (s->tensor->type == TYPE_INT) { int32_t v = (int32_t)x; memcpy(at, &v, 4); }
-    else if (s->tensor->type == TYPE_BOOL) *at = x != 0;
-    else if (s->element == 8) memcpy(at, &x, 8);
-    else { float v = (float)x; memcpy(at, &v, 4); }
+    if (s->tensor->type == TYPE_INT) {
+        int32_t v = (int32_t)x;
+        memcpy(at, &v, 4);
+    } else if (s->tensor->type == TYPE_BOOL)
+        *at = x != 0;
+    else if (s->element == 8)
+        memcpy(at, &x, 8);
+    else {
+        float v = (float)x;
+        memcpy(at, &v, 4);
+    }
 }
 
 static double element_get(const unsigned char *from, const Storage *s, int64_t i)
 {
     const unsigned char *at = from + place_of(s, i) * s->element;
-    if (s->tensor->type == TYPE_INT) { int32_t v; memcpy(&v, at, 4); return v; }
+    if (s->tensor->type == TYPE_INT) {
+        int32_t v;
+        memcpy(&v, at, 4);
+        return v;
+    }
     if (s->tensor->type == TYPE_BOOL) return *at;
-    if (s->element == 8) { double v; memcpy(&v, at, 8); return v; }
+    if (s->element == 8) {
+        double v;
+        memcpy(&v, at, 8);
+        return v;
+    }
     float v;
     memcpy(&v, at, 4);
     return v;
@@ -256,13 +282,16 @@ static int samples(const OracleRun *r, const OracleOptions *options)
 }
 
 /* What is kept from run to run. */
-typedef struct Kept { LIST(Tensor *) tensor; LIST(double *) value; } Kept;
+typedef struct Kept {
+    LIST(Tensor *) tensor;
+    LIST(double *) value;
+} Kept;
 
 static bool is_kept(const Tensor *t) { return t->role == ROLE_PARAM || t->role == ROLE_STATE || t->role == ROLE_TOTAL; }
 
 static Kept kept_new(const OracleCase *c, uint64_t *random)
 {
-    Kept kept = {0};
+    Kept kept = { 0 };
     Leaves l = leaves_of_case(c);
     for (int i = 0; i < l.list.count; i++) {
         Tensor *t = l.list.at[i];
@@ -281,7 +310,8 @@ static void kept_write(const Kept *kept, const Plan *plan, FILE *f)
     memset(memory, 0xff, (size_t)plan->kept_bytes);
     for (int i = 0; i < kept->tensor.count; i++) {
         const Storage *s = plan_storage(plan, kept->tensor.at[i]);
-        for (int64_t e = 0; e < tensor_size(kept->tensor.at[i]); e++) element_put(memory + s->offset, s, e, kept->value.at[i][e]);
+        for (int64_t e = 0; e < tensor_size(kept->tensor.at[i]); e++)
+            element_put(memory + s->offset, s, e, kept->value.at[i][e]);
     }
     fwrite(memory, 1, (size_t)plan->kept_bytes, f);
 }
@@ -291,16 +321,20 @@ static void kept_move(const Kept *kept, Values *v, bool back)
     for (int i = 0; i < kept->tensor.count; i++) {
         double *at = values_of(v, kept->tensor.at[i]);
         size_t bytes = sizeof *at * (size_t)tensor_size(kept->tensor.at[i]);
-        if (back) memcpy(kept->value.at[i], at, bytes);
-        else memcpy(at, kept->value.at[i], bytes);
+        if (back)
+            memcpy(kept->value.at[i], at, bytes);
+        else
+            memcpy(at, kept->value.at[i], bytes);
     }
 }
 
 static void real_write(const Plan *plan, double x, FILE *f)
 {
     float y = (float)x;
-    if (plan->options->wide_real) fwrite(&x, sizeof x, 1, f);
-    else fwrite(&y, sizeof y, 1, f);
+    if (plan->options->wide_real)
+        fwrite(&x, sizeof x, 1, f);
+    else
+        fwrite(&y, sizeof y, 1, f);
 }
 
 static void arrays_write(const Plan *plan, const Program *p, Values *v, int n, FILE *f)
@@ -312,7 +346,8 @@ static void arrays_write(const Plan *plan, const Program *p, Values *v, int n, F
         int64_t bytes = size_at(t, n) * s->element;
         unsigned char *array = NEW_ARRAY(unsigned char, bytes + 1);
         memset(array, 0xff, (size_t)bytes);
-        for (int64_t e = 0; t->role == ROLE_INPUT && e < size_at(t, n); e++) element_put(array, s, e, values_of(v, t)[e]);
+        for (int64_t e = 0; t->role == ROLE_INPUT && e < size_at(t, n); e++)
+            element_put(array, s, e, values_of(v, t)[e]);
         fwrite(&bytes, sizeof bytes, 1, f);
         fwrite(array, 1, (size_t)bytes, f);
     }
@@ -321,9 +356,10 @@ static void arrays_write(const Plan *plan, const Program *p, Values *v, int n, F
         if (plan_storage(plan, l.list.at[i])->place == PLACE_RUN) real_write(plan, *values_of(v, l.list.at[i]), f);
 }
 
-/* values[r]: what the interpreter has after run r, its operations off by as much as `jitter`. f: what the C file reads. */
-static void case_compute(const OracleCase *c, const Plan *plan, const OracleOptions *options, double jitter, uint64_t salt,
-                         Values **values, FILE *f)
+/* values[r]: what the interpreter has after run r, its operations off by as much as jitter. f: what it
+ * reads. */
+static void case_compute(const OracleCase *c, const Plan *plan, const OracleOptions *options, double jitter,
+                         uint64_t salt, Values **values, FILE *f)
 {
     uint64_t random = c->seed;
     Kept kept = kept_new(c, &random);
@@ -346,7 +382,8 @@ static void case_compute(const OracleCase *c, const Plan *plan, const OracleOpti
     }
 }
 
-static bool write_input(const Oracle *o, const Plan *plan, const OracleOptions *options, Values ***values, const char *path)
+static bool write_input(const Oracle *o, const Plan *plan, const OracleOptions *options, Values ***values,
+                        const char *path)
 {
     FILE *f = fopen(path, "wb");
     if (!f) return false;
@@ -364,7 +401,7 @@ typedef struct Compare {
     OracleCase *c;
     const Plan *plan;
     const OracleOptions *options;
-    Values **values, **noisy[NOISES];            /* noisy: made when the first value differs */
+    Values **values, **noisy[NOISES]; /* noisy: made when the first value differs */
     int run, n;
     double scale;
 } Compare;
@@ -388,11 +425,13 @@ static double spread_of(Compare *c, Tensor *t)
     for (int s = 0; s < NOISES; s++) {
         if (!c->noisy[s]) {
             c->noisy[s] = NEW_ARRAY(Values *, c->c->count);
-            case_compute(c->c, c->plan, c->options, c->plan->options->wide_real ? 0x1p-50 : 0x1p-21, (uint64_t)s + 1, c->noisy[s], NULL);
+            case_compute(c->c, c->plan, c->options, c->plan->options->wide_real ? 0x1p-50 : 0x1p-21, (uint64_t)s + 1,
+                         c->noisy[s], NULL);
         }
         const double *a = values_of(c->values[c->run], t), *b = values_of(c->noisy[s][c->run], t);
         for (int64_t i = 0; i < size_at(t, c->n); i++)
-            if (a[i] != b[i] && !(isnan(a[i]) && isnan(b[i]))) spread = fmax(spread, isfinite(a[i] - b[i]) ? fabs(a[i] - b[i]) : INFINITY);
+            if (a[i] != b[i] && !(isnan(a[i]) && isnan(b[i])))
+                spread = fmax(spread, isfinite(a[i] - b[i]) ? fabs(a[i] - b[i]) : INFINITY);
     }
     return spread;
 }
@@ -417,7 +456,8 @@ static void compare(Compare *c, const char *what, Tensor *t, const unsigned char
             continue;
         }
         if (!c->c->failed && !c->options->keep_quiet)
-            printf("    %s: %s %s[%" PRId64 "] is %.9g, not %.9g (run %d)\n", c->c->name, what, t->name, i, x, want[i], c->run);
+            printf("    %s: %s %s[%" PRId64 "] is %.9g, not %.9g (run %d)\n", c->c->name, what, t->name, i, x, want[i],
+                   c->run);
         c->c->failed = true;
     }
 }
@@ -446,7 +486,8 @@ static bool compare_run(Compare *c, FILE *f)
     bits_add(c->o, memory, plan->kept_bytes);
     for (int i = 0; i < p->outputs.count; i++) {
         Tensor *t = p->outputs.at[i].value;
-        const unsigned char *got = plan_storage(plan, t)->place == PLACE_MEMORY ? memory + plan_storage(plan, t)->offset : NULL;
+        const unsigned char *got =
+            plan_storage(plan, t)->place == PLACE_MEMORY ? memory + plan_storage(plan, t)->offset : NULL;
         for (int j = 0; j < callers.list.count; j++)
             if (callers.list.at[j] == t) got = array[j];
         if (got) compare(c, "output", t, got);
@@ -479,14 +520,21 @@ static void model_add(Model *m, const Program *p)
     for (int i = 0; i < l.list.count; i++) {
         Tensor *t = l.list.at[i];
         bool known = false;
-#define ADD(list) do { \
-        for (int j = 0; j < m->list.count; j++) known = known || m->list.at[j] == t; \
-        if (!known) PUSH(m->list, t); } while (0)
-        if (t->role == ROLE_INPUT) ADD(inputs);
-        else if (t->role == ROLE_PARAM || t->role == ROLE_STATE) ADD(kept);
-        else if (t->role == ROLE_TOTAL) ADD(totals);
-        else if (t->role == ROLE_SETTING) ADD(settings);
-        else ADD(clocks);
+#define ADD(list)                                                                                                      \
+    do {                                                                                                               \
+        for (int j = 0; j < m->list.count; j++) known = known || m->list.at[j] == t;                                   \
+        if (!known) PUSH(m->list, t);                                                                                  \
+    } while (0)
+        if (t->role == ROLE_INPUT)
+            ADD(inputs);
+        else if (t->role == ROLE_PARAM || t->role == ROLE_STATE)
+            ADD(kept);
+        else if (t->role == ROLE_TOTAL)
+            ADD(totals);
+        else if (t->role == ROLE_SETTING)
+            ADD(settings);
+        else
+            ADD(clocks);
     }
 }
 
@@ -494,10 +542,11 @@ static const char *compile_command(const OracleOptions *options, const char *ste
 {
     const char *cc = options->cc ? options->cc : "gcc", *flags = options->flags ? options->flags : "-O1 -march=native";
     if (!strcmp(cc, "tcc")) return format("tcc %s -o %s %s.c", flags, stem, stem);
-    return format("%s -std=gnu11 %s -ffp-contract=off -fno-math-errno -fopenmp -Wall -Wextra -Wpedantic -Wconversion "
-                  "-Wdouble-promotion -Wshadow -Werror -Wno-unused-function -Wno-unused-const-variable %s -o %s %s.c %s",
-                  cc, flags, options->sanitize ? "-g -fsanitize=address,undefined -fno-sanitize-recover=undefined" : "",
-                  stem, stem, blas ? "-lopenblas" : "");
+    return format(
+        "%s -std=gnu11 %s -ffp-contract=off -fno-math-errno -fopenmp -Wall -Wextra -Wpedantic -Wconversion "
+        "-Wdouble-promotion -Wshadow -Werror -Wno-unused-function -Wno-unused-const-variable %s -o %s %s.c %s",
+        cc, flags, options->sanitize ? "-g -fsanitize=address,undefined -fno-sanitize-recover=undefined" : "", stem,
+        stem, blas ? "-lopenblas" : "");
 }
 
 int oracle_run(Oracle *o, const OracleOptions *options)
@@ -509,7 +558,9 @@ int oracle_run(Oracle *o, const OracleOptions *options)
         PUSH(m->measure, o->programs.at[k]);
     }
     for (int k = 0; k < o->cases.count; k++) o->cases.at[k].failed = o->cases.at[k].unstable = false;
-    EmitOptions emit = { .prefix = "oracle", .wide_real = options->wide, .fuse = options->fuse,
+    EmitOptions emit = { .prefix = "oracle",
+                         .wide_real = options->wide,
+                         .fuse = options->fuse,
                          .blas = options->blas ? BLAS_ALWAYS : BLAS_NEVER };
     const Plan *plan = plan_model(m, &emit);
     const char *stem = format("%s/oracle", options->folder), *text = source_text(plan, o);
@@ -520,8 +571,10 @@ int oracle_run(Oracle *o, const OracleOptions *options)
     if (system(compile_command(options, stem, strstr(text, "cblas.h") != NULL))) return -1;
     Values ***values = NEW_ARRAY(Values **, o->cases.count);
     if (!write_input(o, plan, options, values, format("%s.in", stem))) return -2;
-    if (system(format("ASAN_OPTIONS=detect_leaks=0 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=%d timeout 60 %s %s.in %s.out",
-                      options->threads, stem, stem, stem))) return -2;
+    if (system(
+            format("ASAN_OPTIONS=detect_leaks=0 OMP_WAIT_POLICY=passive OMP_NUM_THREADS=%d timeout 60 %s %s.in %s.out",
+                   options->threads, stem, stem, stem)))
+        return -2;
     o->worst = 0;
     o->compared = 0;
     if (!read_output(o, plan, options, values, format("%s.out", stem))) return -2;

@@ -1,8 +1,8 @@
 /* batch.c: see batch.h. What makes 100,000 programs cheap enough was measured on 16 of them, 4,000 lines of C with the
- * core: tcc compiles that in 10 ms (the core's plain C, one thread), clang -O0 in 0.28 s, gcc -O0 in 0.5, gcc -O1 in 1.4,
- * clang -O1 in 2.1. So every program goes through tcc, and one batch in many also through the others, with vectors and
- * threads. Which, the number of the batch says: a seed is always checked in the same way. Several batches share a process,
- * whose memory they use again: a quarter of the time went to fresh pages. */
+ * core: tcc compiles that in 10 ms (the core's plain C, one thread), clang -O0 in 0.28 s, gcc -O0 in 0.5, gcc -O1 in
+ * 1.4, clang -O1 in 2.1. So every program goes through tcc, and one batch in many also through the others, with vectors
+ * and threads. Which, the number of the batch says: a seed is always checked in the same way. Several batches share a
+ * process, whose memory they use again: a quarter of the time went to fresh pages. */
 #include "batch.h"
 #include "check.h"
 #include "made.h"
@@ -20,15 +20,21 @@ const char *const outcome_name[] = { "fine", "unstable", "refused", "gradient", 
 typedef struct Variant {
     const char *cc, *flags;
     bool wide, fuse, blas;
-    int threads, every, at;      /* in the batches whose number is `at` modulo `every` */
+    int threads, every, at; /* in the batches whose number is `at` modulo `every` */
 } Variant;
 static const Variant variants[] = {
-    { "tcc", PLAIN, true, true, false, 1, 2, 0 },         { "tcc", PLAIN, true, false, false, 1, 2, 1 },
-    { "tcc", PLAIN, false, true, false, 1, 10, 3 },       { "clang", "-O0 -march=native", true, true, false, 2, 100, 5 },
-    { "clang", "-O0", false, false, false, 1, 100, 56 },  { "gcc", "-O1 -march=native", true, true, false, 4, 400, 37 },
-    { "gcc", "-O1", true, false, false, 2, 400, 238 },    { "gcc", STRONG, true, true, true, 2, 1000, 21 },
-    { "gcc", STRONG, false, true, false, 4, 1000, 242 },  { "clang", STRONG, true, true, false, 4, 1000, 443 },
-    { "clang", STRONG, false, true, false, 2, 1000, 664 },{ "gcc", "-O2 -march=native", false, true, true, 1, 1000, 885 },
+    { "tcc", PLAIN, true, true, false, 1, 2, 0 },
+    { "tcc", PLAIN, true, false, false, 1, 2, 1 },
+    { "tcc", PLAIN, false, true, false, 1, 10, 3 },
+    { "clang", "-O0 -march=native", true, true, false, 2, 100, 5 },
+    { "clang", "-O0", false, false, false, 1, 100, 56 },
+    { "gcc", "-O1 -march=native", true, true, false, 4, 400, 37 },
+    { "gcc", "-O1", true, false, false, 2, 400, 238 },
+    { "gcc", STRONG, true, true, true, 2, 1000, 21 },
+    { "gcc", STRONG, false, true, false, 4, 1000, 242 },
+    { "clang", STRONG, true, true, false, 4, 1000, 443 },
+    { "clang", STRONG, false, true, false, 2, 1000, 664 },
+    { "gcc", "-O2 -march=native", false, true, true, 1, 1000, 885 },
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
@@ -56,14 +62,17 @@ const char *variant_name(int v)
 }
 
 /* ---- one process ---- */
-typedef struct Report { Outcome outcome; int variant; } Report;
+typedef struct Report {
+    Outcome outcome;
+    int variant;
+} Report;
 typedef struct Child {
     Job *jobs;
     int count;
     Report *report;
     Counts counts;
     Oracle oracle;
-    LIST(int) job_of;            /* of each case of the oracle */
+    LIST(int) job_of; /* of each case of the oracle */
 } Child;
 
 static void run_add(OracleRun *runs, int *count, Program *p, int64_t iteration, bool part)
@@ -71,8 +80,8 @@ static void run_add(OracleRun *runs, int *count, Program *p, int64_t iteration, 
     if (p) runs[(*count)++] = (OracleRun){ p, iteration, part };
 }
 
-/* The model's life: it begins, three steps (the last of half a batch); then it predicts, or is evaluated, or gathers the
- * gradients of two batches for another step. */
+/* The model's life: it begins, three steps (the last of half a batch); then it predicts, or is evaluated, or gathers
+ * the gradients of two batches for another step. */
 static void add_model(Child *c, const Model *m, uint64_t seed)
 {
     OracleRun runs[32];
@@ -115,7 +124,7 @@ static void job_add(Child *c, int k)
     c->counts.equations += checked.forward + checked.backward;
     if (checked.what) printf("    seed %d: %s\n", (int)job->seed, checked.what);
     if (checked.what) set_outcome(c, k, GRADIENT, -1);
-    if (made.model && job->seed % 2) {           /* derivatives by inputs: every second time is enough */
+    if (made.model && job->seed % 2) { /* derivatives by inputs: every second time is enough */
         c->counts.trained++;
         add_model(c, made.model, job->seed);
         PUSH(c->job_of, k);
@@ -133,8 +142,14 @@ static void job_add(Child *c, int k)
 static void run_variant(Child *c, int v, const char *folder)
 {
     const Variant *x = &variants[v];
-    OracleOptions options = { .wide = x->wide, .fuse = x->fuse, .blas = x->blas, .threads = x->threads, .cc = x->cc,
-                              .flags = x->flags, .folder = folder, .forgive = true };
+    OracleOptions options = { .wide = x->wide,
+                              .fuse = x->fuse,
+                              .blas = x->blas,
+                              .threads = x->threads,
+                              .cc = x->cc,
+                              .flags = x->flags,
+                              .folder = folder,
+                              .forgive = true };
     int failed = oracle_run(&c->oracle, &options);
     if (failed < 0)
         for (int k = 0; k < c->count; k++) set_outcome(c, k, failed == -1 ? NO_C : NO_END, v);
@@ -161,7 +176,7 @@ static void check_part(Child *all, int first, int count, VariantSet set, const c
 
 static void child_run(Child *c, const VariantSet *sets, const char *folder, int to)
 {
-    mallopt(M_MMAP_THRESHOLD, 1 << 30);          /* what the arena lets go of is there for the next part */
+    mallopt(M_MMAP_THRESHOLD, 1 << 30); /* what the arena lets go of is there for the next part */
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     c->report = calloc((size_t)c->count, sizeof *c->report);
     for (int at = 0; at < c->count; at += BATCH) {
@@ -169,8 +184,8 @@ static void child_run(Child *c, const VariantSet *sets, const char *folder, int 
         check_part(c, at, c->count - at < BATCH ? c->count - at : BATCH, sets[at / BATCH], folder);
     }
     fflush(stdout);
-    bool written = write(to, c->report, sizeof *c->report * (size_t)c->count) > 0
-                && write(to, &c->counts, sizeof c->counts) == (ssize_t)sizeof c->counts;
+    bool written = write(to, c->report, sizeof *c->report * (size_t)c->count) > 0 &&
+                   write(to, &c->counts, sizeof c->counts) == (ssize_t)sizeof c->counts;
     _exit(!written);
 }
 
@@ -188,8 +203,7 @@ static const char *file_text(const char *path)
     return text;
 }
 
-void batch_check(Job *jobs, int count, const VariantSet *sets, const char *folder, Counts *counts,
-                 const char **message)
+void batch_check(Job *jobs, int count, const VariantSet *sets, const char *folder, Counts *counts, const char **message)
 {
     char log[4096];
     snprintf(log, sizeof log, "%s/messages", folder);

@@ -12,21 +12,31 @@ VariantSet variants_all(void);
 const char *variant_name(int variant);
 
 typedef enum {
-    FINE, UNSTABLE,              /* UNSTABLE: differs, where rounding decides */
-    REFUSED, GRADIENT,           /* a valid file has errors; a derivative is not the difference, or the normal form differs */
-    BROKEN, NO_C, NO_END,        /* the compiler ended or hangs; its C does not compile; it does not run to its end */
+    FINE,
+    UNSTABLE, /* UNSTABLE: differs, where rounding decides */
+    REFUSED,
+    GRADIENT, /* a valid file has errors; a derivative is not the difference, or the normal form differs */
+    BROKEN,
+    NO_C,
+    NO_END, /* the compiler ended or hangs; its C does not compile; it does not run to its end */
     DIFFERS
 } Outcome;
 extern const char *const outcome_name[];
 
-typedef struct Job { const char *text; uint64_t seed; Outcome outcome; int variant; } Job;
+typedef struct Job {
+    const char *text;
+    uint64_t seed;
+    Outcome outcome;
+    int variant;
+} Job;
 typedef struct Counts {
     long programs, trained, derivatives, equations, values, unstable, refused;
     long runs[VARIANTS_MOST];
     double worst;
 } Counts;
 
-/* Fills in what became of each job and adds to counts. Each BATCH of the jobs is one C file and has a set of variants. The
- * files lie in `folder`. message: what was said. A job that ends the process makes all of them BROKEN. */
-void batch_check(Job *jobs, int count, const VariantSet *sets, const char *folder, Counts *counts, const char **message);
+/* Fills in what became of each job and adds to counts. Each BATCH of the jobs is one C file and has a set of variants.
+ * The files lie in `folder`. message: what was said. A job that ends the process makes all of them BROKEN. */
+void batch_check(Job *jobs, int count, const VariantSet *sets, const char *folder, Counts *counts,
+                 const char **message);
 #endif

@@ -1,4 +1,5 @@
-/* equations.c: definitions of equations, see generator.h: maps, fused axes, pieces, scans, refinements, repeats, states. */
+/* equations.c: definitions of equations, see generator.h: maps, fused axes, pieces, scans, refinements, repeats,
+ * states. */
 #include "generator.h"
 #include <string.h>
 
@@ -28,8 +29,9 @@ static void scan(Generator *g, const char *name, bool batch)
     const char *start = PICK(g, "0", "0.5", format("float(%s)", m.name)), *inner = expression(g, &x, 1);
     const char *other = read_tensor(g, &x, false);
     text_addf(&g->body, "  scan %s in %d {\n", t.name, t.extent);
-    text_addf(&g->body, "    g%s[%s%s, %s in %d] = sum[%s in %d] (%s[%s%s %s 1, %s] else %s) * (w[%s - 1, %s] else 0.2)\n",
-              name, n, t.name, j.name, j.extent, m.name, m.extent, name, n, t.name, sign, m.name, start, m.name,
+    text_addf(&g->body,
+              "    g%s[%s%s, %s in %d] = sum[%s in %d] (%s[%s%s %s 1, %s] else %s) * (w[%s - 1, %s] else 0.2)\n", name,
+              n, t.name, j.name, j.extent, m.name, m.extent, name, n, t.name, sign, m.name, start, m.name,
               j.extent > g->tensor[3].extent[1] ? format("%s - 1", j.name) : j.name);
     text_addf(&g->body, "    %s[%s%s, %s] = tanh(%s + 0.5 * g%s[%s%s, %s]) %s %s\n  }\n", name, n, t.name, j.name,
               inner, name, n, t.name, j.name, op, other);

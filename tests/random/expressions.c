@@ -47,7 +47,6 @@ static const char *fused(Generator *g, const Indices *x, int extent)
     return NULL;
 }
 
-
 /* A place that depends on values: of ints that came in, or computed; held within its axis. */
 static const char *gather(Generator *g, const Indices *x, int extent)
 {
@@ -55,7 +54,7 @@ static const char *gather(Generator *g, const Indices *x, int extent)
         const Shape *s = &g->tensor[k];
         if (!s->integer || (s->batch && !x->batch) || x->count == 0 || chance(g, 0.5)) continue;
         const Idx *i = &x->at[below(g, x->count)];
-        if (i->extent <= s->extent[0]) return format("%s[%s%s]", s->name, s->batch ? "n, " : "", i->name);
+        if (i->extent <= s->extent[0]) return format("(%s[%s%s] else 1)", s->name, s->batch ? "n, " : "", i->name);
     }
     const char *from = x->count ? x->at[below(g, x->count)].name : NULL;
     const char *value = from ? format("float(%s)", from) : "1.7";

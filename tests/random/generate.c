@@ -45,14 +45,16 @@ static void leaves(Generator *g)
     g->batches = any ? 0.7 : 0.1;
 }
 
-typedef struct Called { Text header, params, inputs, call; } Called;
+typedef struct Called {
+    Text header, params, inputs, call;
+} Called;
 
 static void leaf_text(const Shape *s, Called *c)
 {
     static const char *const axis[] = { "a", "b" };
     if (s->batch) {
-        text_addf(&c->header, "%s%s%s[n, %sa%s]", c->header.length ? ", " : "", s->name, s->integer ? ": int" : "", s->name,
-                  s->rank > 1 ? format(", %sb", s->name) : "");
+        text_addf(&c->header, "%s%s%s[n, %sa%s]", c->header.length ? ", " : "", s->name, s->integer ? ": int" : "",
+                  s->name, s->rank > 1 ? format(", %sb", s->name) : "");
         text_addf(&c->inputs, "  input %s: %s[%s]\n", s->name, s->integer ? "int" : "float", shape_text(s));
         text_addf(&c->call, "%s%s", c->call.length ? ", " : "", s->name);
         return;
@@ -69,12 +71,11 @@ static const char *tail(Generator *g, const char *value, int *classes)
     int units = extent_of(g, 1, 4);
     *classes = 0;
     switch (below(g, 4)) {
-    case 0:
-        *classes = units;
-        return format("  output y = %s -> flatten -> dense(%d)\n", value, units);
-    case 1:                                      /* one set of weights, used twice, and turned */
+    case 0: *classes = units; return format("  output y = %s -> flatten -> dense(%d)\n", value, units);
+    case 1: /* one set of weights, used twice, and turned */
         return format("  layer s = dense(%d, tanh)\n  h = %s -> flatten -> dense(%d)\n  z = h -> s -> s\n"
-                      "  output y = z + tied(h, s.w)\n", units, value, units);
+                      "  output y = z + tied(h, s.w)\n",
+                      units, value, units);
     case 2: return format("  output y = %s -> flatten -> dense(%d, relu, trainable = false) -> scaled\n", value, units);
     default: return format("  output y = %s -> scaled\n", value);
     }
@@ -86,29 +87,29 @@ static const char *equation_file(Generator *g)
     int leaf_count = g->tensors;
     bool trains = chance(g, 0.8);
     equations(g, between(g, 2, 4));
-    if (trains) {                                /* its value has the batch */
+    if (trains) { /* its value has the batch */
         Indices x = { .batch = true };
         Idx i = fresh_index(g, extent_of(g, 1, 4));
         x = with(&x, i);
         const char *e = expression(g, &x, 2);
-        text_addf(&g->body, "  Z[n, %s in %d] = 0.5 * tanh(0.5 * %s) + 0.3 * (%s[%s%s] else 0.1)\n", i.name, i.extent, e, "x",
-                  g->tensor[0].batch ? "n, " : "", format("%s - 1, 0", i.name));
+        text_addf(&g->body, "  Z[n, %s in %d] = 0.5 * tanh(0.5 * %s) + 0.3 * (%s[%s%s] else 0.1)\n", i.name, i.extent,
+                  e, "x", g->tensor[0].batch ? "n, " : "", format("%s - 1, 0", i.name));
     }
     Called c = { 0 };
     for (int i = 0; i < leaf_count; i++) leaf_text(&g->tensor[i], &c);
-    const char *f = format("def f(%s) {\n%s%s%s}\n", text_string(&c.header), text_string(&c.params), text_string(&g->body),
-                           text_string(&g->updates));
-    if (!trains)
-        return format("%smodel random {\n%s  f(%s)\n}\n", f, text_string(&c.inputs), text_string(&c.call));
+    const char *f = format("def f(%s) {\n%s%s%s}\n", text_string(&c.header), text_string(&c.params),
+                           text_string(&g->body), text_string(&g->updates));
+    if (!trains) return format("%smodel random {\n%s  f(%s)\n}\n", f, text_string(&c.inputs), text_string(&c.call));
     Text pipe = { 0 };
     const char *packs = pack_definitions(g, &pipe);
     int classes;
-    const char *value = format("f(%s%s)%s", text_string(&c.call), chance(g, 0.1) ? ", trainable = false" : "", text_string(&pipe));
+    const char *value =
+        format("f(%s%s)%s", text_string(&c.call), chance(g, 0.1) ? ", trainable = false" : "", text_string(&pipe));
     const char *lines = tail(g, value, &classes), *const outputs[] = { "y" };
     return format("%s%s%s%smodel random {\n%s%s}\n%s",
                   "def scaled(x[n, k..]) {\n  param s[k..] = uniform(0.5, 1.5)\n  y[n, k..] = x[n, k..] * s[k..]\n}\n",
-                  "def tied(x[n, i], w[j, i]) {\n  y[n, j] = sum[i] x[n, i] * w[j, i]\n}\n", packs, f, text_string(&c.inputs),
-                  lines, training(g, outputs, 1, classes));
+                  "def tied(x[n, i], w[j, i]) {\n  y[n, j] = sum[i] x[n, i] * w[j, i]\n}\n", packs, f,
+                  text_string(&c.inputs), lines, training(g, outputs, 1, classes));
 }
 
 /* ---- models of layers ---- */
@@ -121,7 +122,8 @@ static const char *layer_file(Generator *g)
     text_addf(&t, "def around(x, inner: layer) = concat(x, x -> inner)\nmodel random {\n%s", lines);
     const char *flat = rank > 1 && chance(g, 0.5) ? "flatten -> " : "";
     if (count == 1) {
-        text_addf(&t, "  output p = %sdense(%d%s)\n", flat, units, PICK(g, "", "", ", penalty = l2(0.1)", ", tanh", ", bias = false"));
+        text_addf(&t, "  output p = %sdense(%d%s)\n", flat, units,
+                  PICK(g, "", "", ", penalty = l2(0.1)", ", tanh", ", bias = false"));
     } else {
         text_addf(&t, "  trunk = %sdense(%d, tanh)\n", flat, extent_of(g, 1, 4));
         text_addf(&t, "  output p = trunk -> dense(%d)\n  output q = trunk -> rescale(0.5, 0.1)%s\n", units,
@@ -131,10 +133,24 @@ static const char *layer_file(Generator *g)
     return text_string(&t);
 }
 
+/* Products that are large enough for BLAS. Their seeds lie in batches that are compiled with it (batch.c). */
+static bool is_large(uint64_t seed) { return seed % 1000 == 216 || seed % 1000 == 853; }
+
+static const char *large_file(Generator *g)
+{
+    static const char *const outputs[] = { "p" };
+    int inputs = between(g, 90, 120), units = between(g, 100, 140), last = between(g, 2, 9);
+    const char *name = PICK(g, "tanh", "relu", "sigmoid");
+    g->batch = between(g, 32, 40);
+    return format("model random {\n  input x: float[%d]\n  dense(%d, %s)\n  output p = dense(%d)\n}\n%s", inputs, units,
+                  name, last, training(g, outputs, 1, last));
+}
+
 const char *generate(uint64_t seed)
 {
     Generator g = { .random = seed * 0x9E3779B9u + 1 };
     below(&g, 2);
     g.roomy = chance(&g, 0.08);
+    if (is_large(seed)) return large_file(&g);
     return seed % 3 ? equation_file(&g) : layer_file(&g);
 }

@@ -1,4 +1,5 @@
-/* generate.h: random valid .dln files. The same seed gives the same file. */
+/* generate.h: random valid .dln files. The same seed gives the same file (built by the same
+ * compiler: C leaves open in which order arguments are made). */
 #ifndef DLNC_TESTS_GENERATE_H
 #define DLNC_TESTS_GENERATE_H
 #include "base/text.h"

@@ -29,8 +29,9 @@ typedef struct Generator {
     uint64_t random;
     Shape tensor[MAX_TENSORS];
     int tensors, fresh;
-    double batches; /* how often an equation has the batch axis */
-    bool roomy;     /* some axes are long: as many as a vector has lanes, and one more or less */
+    double batches;     /* how often an equation has the batch axis */
+    bool roomy;         /* some axes are long: as many as a vector has lanes, and one more or less */
+    int batch;          /* samples; 0: training.c chooses */
     Text body, updates; /* of the definition */
 } Generator;
 

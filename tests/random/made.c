@@ -43,7 +43,8 @@ Made random_make(const char *text, uint64_t seed, bool accumulate)
         m->batch = made.model->batch;
         m->pytorch = made.model->pytorch;
         m->seed = made.model->seed;
-    } else m->pytorch = seed & 4;
+    } else
+        m->pytorch = seed & 4;
     m->initialize = program_new("initialize", false);
     made.value = program_new("random", seed & 1);
     Elaboration *e = elaboration_new(&s, m, made.value, seed & 1);

@@ -4,9 +4,9 @@
 #include "tensor/model.h"
 
 typedef struct Made {
-    Program *value;  /* the model block alone, half of them for training, and its value; NULL if it was refused */
+    Program *value; /* the model block alone, half of them for training, and its value; NULL if it was refused */
     Tensor *y;
-    Model *model;    /* the whole file; NULL without a train block */
+    Model *model; /* the whole file; NULL without a train block */
 } Made;
 /* What was refused has its errors reported. */
 Made random_make(const char *text, uint64_t seed, bool accumulate);

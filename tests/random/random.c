@@ -1,11 +1,13 @@
-/* random.c: random programs (generate.h), checked in batches of BATCH (batch.h): derivatives against differences, the
- * normal form against the program, and the C of everything against the interpreter: values, gradients by every parameter
+/* random.c: random programs (generate.h), checked in batches (batch.h): derivatives against differences, the normal
+ * form against the program, and the C of everything against the interpreter: values, gradients by every parameter
  * and input, the weights after three steps. A program that fails is made small (shrink.h) and kept in a folder.
  *
  *     random [COUNT [FIRST]]     COUNT programs from seed FIRST on; 1000 from 0
  *     random -p SEED             the text of one: a file for dlnc
  *     random -s SEED             checks that one in every variant
- *     random -f FILE..           the same for files: what was found once (their first line has the seed)
+ *     random -f FILE..           the same for files: what was found once. Their first line is "# seed N: what it
+ *                                was", or "# seed N: known: .." for a fault that is still there: it
+ *                                is told, and not counted
  * The environment: RANDOM_FOLDER for what is compiled, FOUND_FOLDER for what is found, PROGRESS=seconds, SHRINK=0 to
  * leave what is found as it is, RICH=times as many programs through the slow compilers. */
 #include "batch.h"
@@ -17,7 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { GROUP = 20 };             /* batches in one process */
+enum { GROUP = 20 }; /* batches in one process */
 static const char *folder, *found_folder;
 static Counts counts;
 static long failures;
@@ -62,13 +64,17 @@ static void check_seeds(uint64_t first, uint64_t end, const VariantSet *sets)
     Job jobs[GROUP * BATCH];
     int count = 0, failed = 0;
     bool broken = false;
-    for (uint64_t seed = first; seed < end; seed++) jobs[count++] = (Job){ .text = strdup(generate(seed)), .seed = seed };
+    for (uint64_t seed = first; seed < end; seed++)
+        jobs[count++] = (Job){ .text = strdup(generate(seed)), .seed = seed };
     batch_check(jobs, count, sets, folder, &counts, NULL);
     for (int k = 0; k < count; k++) broken |= jobs[k].outcome == BROKEN;
-    for (int at = 0; at < count && broken; at += BATCH)      /* which batch it was */
-        batch_check(jobs + at, count - at < BATCH ? count - at : BATCH, sets + at / BATCH, folder, count > BATCH ? &counts : NULL, NULL);
+    for (int at = 0; at < count && broken; at += BATCH) /* which batch it was */
+        batch_check(jobs + at, count - at < BATCH ? count - at : BATCH, sets + at / BATCH, folder,
+                    count > BATCH ? &counts : NULL, NULL);
     long before = failures;
     for (int k = 0; k < count; k++) {
+        if (jobs[k].outcome == UNSTABLE)
+            printf("(seed %llu: unstable: %s)\n", (unsigned long long)jobs[k].seed, variant_name(jobs[k].variant));
         if (jobs[k].outcome <= UNSTABLE) continue;
         look_at(&jobs[k], sets[k / BATCH]);
         failed++;
@@ -88,8 +94,9 @@ static void progress(uint64_t done, uint64_t count, time_t begun)
     if (!last) last = begun;
     if (now - last < each || done == 0) return;
     last = now;
-    printf("%llu of %llu programs, %ld failed, %ld unstable; %.0f a second, %.0f minutes left\n", (unsigned long long)done,
-           (unsigned long long)count, failures, counts.unstable, (double)done / (double)(now - begun + !(now - begun)),
+    printf("%llu of %llu programs, %ld failed, %ld unstable; %.0f a second, %.0f minutes left\n",
+           (unsigned long long)done, (unsigned long long)count, failures, counts.unstable,
+           (double)done / (double)(now - begun + !(now - begun)),
            (double)(count - done) * (double)(now - begun) / (double)done / 60);
     fflush(stdout);
 }
@@ -108,9 +115,11 @@ static void check_many(uint64_t count, uint64_t first)
     }
     for (int v = 0; v < VARIANTS_MOST; v++)
         if (counts.runs[v]) printf("%7ld through %s\n", counts.runs[v], variant_name(v));
-    printf("%ld random programs, %ld trained, %ld derivatives, %ld equations, %ld values of C: %ld wrong, %ld unstable, "
-           "worst %.2g of what is allowed\n", counts.programs, counts.trained, counts.derivatives, counts.equations,
-           counts.values, failures, counts.unstable, counts.worst);
+    printf(
+        "%ld random programs, %ld trained, %ld derivatives, %ld equations, %ld values of C: %ld wrong, %ld unstable, "
+        "worst %.2g of what is allowed\n",
+        counts.programs, counts.trained, counts.derivatives, counts.equations, counts.values, failures, counts.unstable,
+        counts.worst);
 }
 
 static const char *read_file(const char *path)
@@ -126,27 +135,38 @@ static const char *read_file(const char *path)
     return text;
 }
 
+static bool is_known(const Job *job)
+{
+    const char *known = strstr(job->text, ": known: "), *line = strchr(job->text, '\n');
+    return known && line && known < line;
+}
+
 /* Files that were found once, all together and, if one fails, each by itself. */
 static int check_files(char **paths, int count)
 {
     Job *jobs = calloc((size_t)count, sizeof *jobs);
-    int wrong = 0;
+    VariantSet *sets = calloc((size_t)count, sizeof *sets), every = variants_all();
+    bool failed = false;
+    int wrong = 0, known_faults = 0;
     for (int k = 0; k < count; k++) {
-        jobs[k].text = strdup(read_file(paths[k]));
         unsigned long long seed = 0;
+        sets[k] = every;
+        jobs[k].text = strdup(read_file(paths[k]));
         if (sscanf(jobs[k].text, "# seed %llu", &seed) == 1) jobs[k].seed = seed;
     }
-    VariantSet *sets = calloc((size_t)count + 1, sizeof *sets), every = variants_all();
-    for (int k = 0; k < count; k++) sets[k] = every;
     batch_check(jobs, count, sets, folder, NULL, NULL);
-    for (int k = 0; k < count; k++) wrong += jobs[k].outcome > UNSTABLE;
-    for (int k = 0; k < count && wrong; k++) {
+    for (int k = 0; k < count; k++) failed |= jobs[k].outcome > UNSTABLE || is_known(&jobs[k]);
+    for (int k = 0; k < count && failed; k++) {
         const char *message;
         batch_check(&jobs[k], 1, &every, folder, NULL, &message);
-        if (jobs[k].outcome > UNSTABLE)
-            printf("%s: %s: %s\n%s", paths[k], variant_name(jobs[k].variant), outcome_name[jobs[k].outcome], message);
+        bool known = is_known(&jobs[k]), fails = jobs[k].outcome > UNSTABLE;
+        if (!known && !fails) continue;
+        printf("%s%s: %s: %s\n%s", known ? "KNOWN FAULT " : "", paths[k], variant_name(jobs[k].variant),
+               known && !fails ? "is fine now: take `known` out" : outcome_name[jobs[k].outcome], message);
+        wrong += known != fails;
+        known_faults += known;
     }
-    printf("%d files that were found once, %d wrong\n", count, wrong);
+    printf("%d files that were found once, %d wrong, %d of known faults\n", count, wrong, known_faults);
     return wrong != 0;
 }
 
@@ -162,7 +182,9 @@ int main(int argc, char **argv)
         return 0;
     }
     VariantSet every = variants_all();
-    if (!strcmp(option, "-s")) check_seeds(number, number + 1, &every);
-    else check_many(argc > 1 ? strtoull(argv[1], NULL, 10) : 1000, number);
+    if (!strcmp(option, "-s"))
+        check_seeds(number, number + 1, &every);
+    else
+        check_many(argc > 1 ? strtoull(argv[1], NULL, 10) : 1000, number);
     return failures != 0 || (counts.programs == 0);
 }

@@ -1,7 +1,7 @@
 /* shrink.c: see shrink.h. Candidates are texts with a piece left out or made simpler; one that still fails in the same
- * way takes the place of the text, until no candidate does. Pieces: blocks and lines (many at once, then fewer), stages of
- * a pipe, items of a list, operands of an expression in parentheses; numbers become smaller. A candidate need not be a
- * valid file: then it is refused, which is another outcome. */
+ * way takes the place of the text, until no candidate does. Pieces: blocks and lines (many at once, then fewer), stages
+ * of a pipe, items of a list, operands of an expression in parentheses; numbers become smaller. A candidate need not be
+ * a valid file: then it is refused, which is another outcome. */
 #include "shrink.h"
 #include "base/text.h"
 #include <ctype.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TESTS_MOST = 3000 };
+enum { TESTS_MOST = 1500 };
 typedef struct Shrinking {
     const Job *job;
     const char *folder;
@@ -69,9 +69,12 @@ static bool drop_lines(Shrinking *s, int many)
     for (size_t at = 0; s->text[at];) {
         size_t block = block_end(s->text, at), end = at, next = line_end(s->text, at);
         for (int k = 0; k < many && s->text[end]; k++) end = line_end(s->text, end);
-        if (block && many == 1 && try(s, at, block, "")) any = true;
-        else if (!block && try(s, at, end, "")) any = true;
-        else at = next;
+        if (block && many == 1 && try(s, at, block, ""))
+            any = true;
+        else if (!block && try(s, at, end, ""))
+            any = true;
+        else
+            at = next;
     }
     return any;
 }
@@ -96,7 +99,8 @@ static size_t word_begin(const char *text, size_t at)
 /* The length of an operator or comma at `at` that parts an expression; 0: none. */
 static size_t parting(const char *text, size_t at)
 {
-    static const char *const marks[] = { " + ", " - ", " * ", " / ", " ? ", " : ", " else ", ", ", " -> ", " < ", " > ", " and ", " or " };
+    static const char *const marks[] = { " + ", " - ",  " * ", " / ", " ? ",   " : ", " else ",
+                                         ", ",  " -> ", " < ", " > ", " and ", " or " };
     for (size_t k = 0; k < sizeof marks / sizeof *marks; k++)
         if (!strncmp(text + at, marks[k], strlen(marks[k]))) return strlen(marks[k]);
     return 0;
@@ -121,8 +125,8 @@ static bool simpler(Shrinking *s, size_t from, size_t inner, size_t end, size_t 
         size_t length = i < end && depth == 0 ? parting(s->text, i) : 0;
         if (i < end && !length) continue;
         if ((begin > inner || i < end) && keep_part(s, from, to, begin, i)) return true;
-        if (i < end && begin == inner && try(s, inner, i + length, "")) return true;      /* without the first */
-        if (begin > inner && try(s, left, i, "")) return true;                            /* without this one */
+        if (i < end && begin == inner && try(s, inner, i + length, "")) return true; /* without the first */
+        if (begin > inner && try(s, left, i, "")) return true;                       /* without this one */
         left = i;
         begin = i + length;
         i += length ? length - 1 : 0;
@@ -158,7 +162,8 @@ static bool smaller_numbers(Shrinking *s)
 {
     bool any = false;
     for (size_t at = 0; s->text[at]; at++) {
-        bool begins = isdigit((unsigned char)s->text[at]) && (at == 0 || (!isalnum((unsigned char)s->text[at - 1]) && !strchr("_.", s->text[at - 1])));
+        bool begins = isdigit((unsigned char)s->text[at]) &&
+                      (at == 0 || (!isalnum((unsigned char)s->text[at - 1]) && !strchr("_.", s->text[at - 1])));
         if (!begins) continue;
         size_t end = at;
         while (isdigit((unsigned char)s->text[end])) end++;

@@ -1,5 +1,5 @@
-/* stacks.c: models made of the library's layers, with random sizes, strides, paddings, groups; see generator.h. The shape
- * is kept track of, so that every layer fits what comes before it. */
+/* stacks.c: models made of the library's layers, with random sizes, strides, paddings, groups; see generator.h. The
+ * shape is kept track of, so that every layer fits what comes before it. */
 #include "generator.h"
 #include "check.h"
 #include <string.h>
@@ -22,7 +22,8 @@ static int size_of(const Stack *s)
 
 static const char *activation(Stack *s)
 {
-    return PICK(s->g, "", ", relu", ", tanh", ", sigmoid", ", elu", ", gelu", ", silu", ", softplus", ", leaky_relu(0.1)");
+    return PICK(s->g, "", ", relu", ", tanh", ", sigmoid", ", elu", ", gelu", ", silu", ", softplus",
+                ", leaky_relu(0.1)");
 }
 
 static void layer(Stack *s, const char *text) { text_addf(&s->text, "  %s\n", text); }
@@ -199,7 +200,8 @@ static void any_layer(Stack *s)
 /* One set of weights for two layers after each other. */
 static void shared_layer(Stack *s, int k)
 {
-    const char *inner = s->rank == 2 && chance(s->g, 0.3) ? format("rnn(%d)", *channels(s)) : format("dense(%d, tanh)", *channels(s));
+    const char *inner = s->rank == 2 && chance(s->g, 0.3) ? format("rnn(%d, sequences = true)", *channels(s))
+                                                          : format("dense(%d, tanh)", *channels(s));
     layer(s, format("layer twice_%d = %s", k, inner));
     layer(s, format("twice_%d -> twice_%d", k, k));
 }
@@ -217,11 +219,16 @@ const char *layer_stack(Generator *g, int *rank, int *classes)
     text_add(&s.text, "]\n");
     for (int left = between(g, 1, 5); left > 0 && size_of(&s) < most; left--) {
         double k = random_uniform(&g->random, 0, 1);
-        if (k < 0.06) shared_layer(&s, left);
-        else if (k < 0.35) any_layer(&s);
-        else if (s.rank == 3) image_layer(&s);
-        else if (s.rank == 2) sequence_layer(&s);
-        else flat_layer(&s);
+        if (k < 0.06)
+            shared_layer(&s, left);
+        else if (k < 0.35)
+            any_layer(&s);
+        else if (s.rank == 3)
+            image_layer(&s);
+        else if (s.rank == 2)
+            sequence_layer(&s);
+        else
+            flat_layer(&s);
     }
     *rank = s.rank;
     *classes = *channels(&s);

@@ -16,7 +16,8 @@ static const char *own_loss(Generator *g, const char *name)
                       name, PICK(g, "max", "mean"));
     default:
         return format("def %s_of(y, target) = %s\nloss %s(y[n.., c], target[n.., c]) = sum[c] (%s_of(y[n.., c], "
-                      "target[n.., c]) + tanh(y[n.., c]))\n", name, e, name, name);
+                      "target[n.., c]) + tanh(y[n.., c]))\n",
+                      name, e, name, name);
     }
 }
 
@@ -40,8 +41,10 @@ static const char *own_optimizer(Generator *g)
     bool two = chance(g, 0.5), all = chance(g, 0.25), norm = chance(g, 0.25);
     text_add(&t, "optimizer own(w, g, lr: float = 0.1, beta: float = 0.8) {\n");
     text_addf(&t, "  state m = %s\n", PICK(g, "0", "0", "0.5", "w"));
-    if (two) text_addf(&t, "  state v%s = %s\n", chance(g, 0.3) ? "[]" : "", PICK(g, "0", "1"));
-    else text_add(&t, "  v = 0.5 * g\n");
+    if (two)
+        text_addf(&t, "  state v%s = %s\n", chance(g, 0.3) ? "[]" : "", PICK(g, "0", "1"));
+    else
+        text_add(&t, "  v = 0.5 * g\n");
     if (norm) text_add(&t, "  s = sqrt(sum[i..] g[i..]^2)\n  g = g / (1 + s)\n");
     if (all) text_add(&t, "  g = g / (1 + every_variable(norm(g)^2))\n");
     bool first = chance(g, 0.5);
@@ -69,14 +72,17 @@ static const char *optimizer_call(Generator *g, Text *definitions)
         text_add(definitions, own_optimizer(g));
         return format("own(lr = %s%s)", rate, wrapped(g));
     }
-    const char *call = PICK(g, "sgd(lr = %s%s)", "sgd(lr = %s, momentum = 0.9%s)", "sgd(lr = %s, momentum = 0.8, nesterov = true%s)",
-                            "rmsprop(lr = %s%s)", "rmsprop(lr = %s, centered = true, momentum = 0.5%s)", "adagrad(lr = %s%s)",
-                            "adadelta(lr = %s%s)", "adam(lr = %s%s)", "adam(lr = %s, amsgrad = true%s)", "adamw(lr = %s%s)",
-                            "nadam(lr = %s%s)", "lion(lr = %s%s)", "lamb(lr = %s%s)");
+    const char *call =
+        PICK(g, "sgd(lr = %s%s)", "sgd(lr = %s, momentum = 0.9%s)", "sgd(lr = %s, momentum = 0.8, nesterov = true%s)",
+             "rmsprop(lr = %s%s)", "rmsprop(lr = %s, centered = true, momentum = 0.5%s)", "adagrad(lr = %s%s)",
+             "adadelta(lr = %s%s)", "adam(lr = %s%s)", "adam(lr = %s, amsgrad = true%s)", "adamw(lr = %s%s)",
+             "nadam(lr = %s%s)", "lion(lr = %s%s)", "lamb(lr = %s%s)");
     Text t = { 0 };
     for (const char *at = call; *at; at++) {
-        if (*at != '%') text_add_n(&t, at, 1);
-        else text_add(&t, t.at[t.length - 2] == '=' ? rate : wrapped(g)), at++;
+        if (*at != '%')
+            text_add_n(&t, at, 1);
+        else
+            text_add(&t, t.at[t.length - 2] == '=' ? rate : wrapped(g)), at++;
     }
     return text_string(&t);
 }
@@ -91,7 +97,8 @@ const char *training(Generator *g, const char *const *outputs, int count, int cl
         text_add(&loss, loss_call(g, outputs[k], k, classes, &definitions));
     }
     const char *optimizer = optimizer_call(g, &definitions);
-    int batch = g->roomy ? roomy[below(g, 5)] : batches[below(g, 10)];
-    return format("%strain {\n  loss = %s\n  optimizer = %s\n  batch = %d; epochs = 4\n%s}\n", text_string(&definitions),
-                  text_string(&loss), optimizer, batch, chance(g, 0.25) ? "  compat = pytorch\n" : "");
+    int batch = g->batch ? g->batch : g->roomy ? roomy[below(g, 5)] : batches[below(g, 10)];
+    return format("%strain {\n  loss = %s\n  optimizer = %s\n  batch = %d; epochs = 4\n%s}\n",
+                  text_string(&definitions), text_string(&loss), optimizer, batch,
+                  chance(g, 0.25) ? "  compat = pytorch\n" : "");
 }

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
+#include "core/rng.h"
 
 static void begin(void) { arena_release(); program_reset(); }
 TestSuite(interpret, .init = begin);
@@ -65,6 +66,25 @@ Test(interpret, unguarded_read_is_a_bug, .exit_code = 70)
     const Index *i = idx("i", 6);
     add(&p, equation_map(y, &i, read1(x, sum_offset(sum_index(i), 1))));
     cr_assert(eq(int, program_unproved(&p), 1));
+    run(&p, values_new(1, 0, 0));
+}
+
+Test(interpret, unguarded_read_before_the_first_is_a_bug, .exit_code = 70)
+{
+    Program p = { .first_backward = -1 };
+    Tensor *x = tensor1("x", 6, ROLE_INPUT), *y = tensor1("y", 6, ROLE_TEMP);
+    const Index *i = idx("i", 6);
+    add(&p, equation_map(y, &i, read1(x, sum_offset(sum_index(i), -1))));
+    run(&p, values_new(1, 0, 0));
+}
+
+/* From the other end: the first lane reads beyond, the last one does not. */
+Test(interpret, unguarded_read_backwards_is_a_bug, .exit_code = 70)
+{
+    Program p = { .first_backward = -1 };
+    Tensor *x = tensor1("x", 6, ROLE_INPUT), *y = tensor1("y", 6, ROLE_TEMP);
+    const Index *i = idx("i", 6);
+    add(&p, equation_map(y, &i, read1(x, sum_offset(sum_scale(sum_index(i), -1), 6))));
     run(&p, values_new(1, 0, 0));
 }
 
@@ -169,6 +189,8 @@ Test(interpret, random_numbers_follow_seed_iteration_and_element)
     reduce(add(&p, equation_new(z, NULL, 0, NULL, node2(OP_POW, normal, node_float(2)))), RED_SUM, j);
     Values *v = values_new(1, 1, 1);
     run(&p, v);
+    uint32_t key = dln_key(1, 1, 3);             /* the numbers of the generated C */
+    for (int k = 0; k < 4000; k++) cr_assert(values_of(v, u)[k] == dln_uniform(dln_bits(key, (uint32_t)k)));
     double first = values_of(v, u)[7], sum = 0;
     for (int k = 0; k < 4000; k++)
         sum += values_of(v, u)[k];

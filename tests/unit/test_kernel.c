@@ -197,6 +197,9 @@ Test(loop, parentheses_where_they_are_needed)
     cr_assert(eq(str, text_of(cexpr_infix(C_BOOL, "||", both, i)), "(i < j && j < i) || i"));
     cr_assert(eq(str, text_of(cexpr_add(cexpr_int(0), i)), "i"));
     cr_assert(eq(str, text_of(cexpr_scale(i, 1)), "i"));
+    cr_assert(eq(str, text_of(cexpr_scale(i, 0)), "0"));
+    cr_assert(eq(str, text_of(cexpr_scale(i, -1)), "-i"));
+    cr_assert(eq(str, text_of(cexpr_scale(cexpr_int(4), 3)), "12"));
 }
 
 Test(loop, numbers_are_short_and_exact)
