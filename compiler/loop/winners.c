@@ -39,7 +39,8 @@ static const CExpr *winner_place(const Winners *w, const Moved *p, const CExpr *
 {
     const CExpr *sum = cexpr_int(0);
     for (int k = 0; k < w->digits; k++) {
-        const CExpr *digit = w->digit[k].factor > 1 ? cexpr_infix(C_INT, "/", winner, cexpr_int(w->digit[k].factor)) : winner;
+        int factor = w->digit[k].factor;
+        const CExpr *digit = factor > 1 ? cexpr_infix(C_INT, "/", winner, cexpr_int(factor)) : winner;
         if (k > 0) digit = cexpr_infix(C_INT, "%", digit, cexpr_int(w->digit[k].extent));
         sum = cexpr_add(sum, cexpr_scale(digit, p->digit[k]));
     }
@@ -116,8 +117,8 @@ static Body *window_loops(Scope *s, const CExpr *first, Body *to)
 {
     const Winners *w = s->kernel->winners;
     for (int i = 0; i < w->windows; i++) {
-        const CExpr *begin = i == 0 && first ? first : cexpr_int(0);
-        const CExpr *end = i == 0 ? block_end(s, first, w->group, w->window[0]->extent) : cexpr_int(w->window[i]->extent);
+        const CExpr *begin = i == 0 && first ? first : cexpr_int(0), *end = cexpr_int(w->window[i]->extent);
+        if (i == 0) end = block_end(s, first, w->group, w->window[0]->extent);
         to = &stmt_for(to, scope_index(s, w->window[i]), begin, end)->body;
     }
     return to;
@@ -190,7 +191,16 @@ static const CExpr *read_element(Scope *s, const Node *read)
                     scope_sum(s, stored_place(s, read->tensor, read->sum)));
 }
 
-static void let_array(Body *to, const char *type, const char *name, int size) { stmt_let(to, type, format("%s[%d]", name, size), NULL); }
+static void address_print(Scope *s, const Node *read, Text *to)
+{
+    const CExpr *at = scope_sum(s, stored_place(s, read->tensor, read->sum));
+    cexpr_print(cexpr_place(scope_pointer(s, read->tensor, false), at), to);
+}
+
+static void let_array(Body *to, const char *type, const char *name, int size)
+{
+    stmt_let(to, type, format("%s[%d]", name, size), NULL);
+}
 
 /* A pointer to t moved by the sample. */
 static const char *sample_pointer(Scope *s, const char *base, const char *type, Tensor *t, const CExpr *moved, Body *to)
@@ -237,8 +247,12 @@ static void sum_kernel(Scope *s, Body *to)
         to = &each->body;
     }
     const CExpr *end = block_end(s, block, w->block, w->column->extent);
-    const CExpr *begin = cexpr_add(cexpr_scale(part, sum_factor(out, w->part)), block ? cexpr_scale(block, columns) : cexpr_int(0));
-    const CExpr *size = block ? cexpr_scale(cexpr_infix(C_INT, "-", end, block), columns) : cexpr_int((int64_t)w->column->extent * columns);
+    const CExpr *begin = cexpr_scale(part, sum_factor(out, w->part));
+    const CExpr *size = cexpr_scale(cexpr_int(w->column->extent), columns);
+    if (block) {
+        begin = cexpr_add(begin, cexpr_scale(block, columns));
+        size = cexpr_scale(cexpr_infix(C_INT, "-", end, block), columns);
+    }
     Text clear = {0};
     text_add(&clear, "clear_reals(");
     cexpr_print(cexpr_place(scope_pointer(s, e->out, true), begin), &clear);
@@ -249,7 +263,8 @@ static void sum_kernel(Scope *s, Body *to)
     let_array(to, "int", l.place, listed_windows(w));
     let_array(to, "real", l.amount, listed_windows(w));
     const CExpr *sample = cexpr_scale(part, w->samples);
-    const CExpr *last = cexpr_call2(C_INT, "min_int", cexpr_add(sample, cexpr_int(w->samples)), cexpr_name(C_INT, "run->n"));
+    const CExpr *next = cexpr_add(sample, cexpr_int(w->samples));
+    const CExpr *last = cexpr_call2(C_INT, "min_int", next, cexpr_name(C_INT, "run->n"));
     to = &stmt_for(to, scope_index(s, w->sample), sample, last)->body;
     Calls c = { .lists = l, .from_place = from.rest };
     c.from = sample_pointer(s, "from", "const real *const", w->operand->tensor, part_of(s, from.rest, BY_SAMPLE), to);
@@ -267,7 +282,7 @@ typedef struct Spread {
     Calls calls;
     const CExpr *first;
     Moved to;
-    const char *counts, *list;
+    const char *lengths, *list;
 } Spread;
 
 /* for windows, winners: what is listed for them goes to the place of that window and winner */
@@ -283,7 +298,7 @@ static Body *round_lists(Scope *s, Calls *calls, Body *to)
     calls->window = part_of(s, c->to.rest, BY_WINDOW);
     inner = &stmt_for(inner, winner, cexpr_int(0), cexpr_int(w->winners))->body;
     stmt_call(inner, format("const int begin = %s", count));
-    stmt_call(inner, format("%s += %s[%s++]", count, c->counts, list));
+    stmt_call(inner, format("%s += %s[%s++]", count, c->lengths, list));
     calls->window = cexpr_add(calls->window, winner_place(w, &c->to, cexpr_name(C_INT, winner)));
     calls->lists.count = format("%s - begin", count);
     calls->lists.place = format("places + begin");
@@ -299,15 +314,16 @@ static void spread_kernel(Scope *s, Body *to)
     const Sum *from = stored_place(s, w->operand->tensor, w->operand->sum);
     static const char *const own[] = { "begin", "places", "amounts" };
     for (int i = 0; i < 3; i++) PUSH(s->names, own[i]);
-    c.counts = scope_name(s, "counts");
-    int lists = listed_windows(w) * w->winners, room = listed_windows(w) * w->block, blocks = (w->column->extent + w->block - 1) / w->block;
+    c.lengths = scope_name(s, "lengths");
+    int lists = listed_windows(w) * w->winners, room = listed_windows(w) * w->block;
+    int blocks = (w->column->extent + w->block - 1) / w->block;
     Stmt *samples = stmt_for(to, scope_index(s, w->sample), cexpr_int(0), index_end(w->sample));
     samples->pragma = "OMP_FOR";
     to = &samples->body;
     c.calls.to = sample_pointer(s, "to", "real *const", e->out, part_of(s, c.to.rest, BY_SAMPLE), to);
     stmt_call(to, format("clear_reals(%s, %d)", c.calls.to, sum_factor(c.to.rest, w->sample)));
     let_array(to, "int", "places", room);
-    let_array(to, "int", c.counts, lists);
+    let_array(to, "int", c.lengths, lists);
     let_array(to, "int", "bucket", w->winners * w->block);
     let_array(to, "real", "amounts", room);
     const CExpr *block = cexpr_int(0);
@@ -318,7 +334,8 @@ static void spread_kernel(Scope *s, Body *to)
         block = cexpr_name(C_INT, name);
         to = &each->body;
     }
-    const CExpr *columns = blocks > 1 ? cexpr_infix(C_INT, "-", block_end(s, block, w->block, w->column->extent), block) : cexpr_int(w->block);
+    const CExpr *columns = cexpr_int(w->block);
+    if (w->column->extent % w->block) columns = cexpr_infix(C_INT, "-", block_end(s, block, w->block, w->column->extent), block);
     to = group_loop(s, to, &c.first);
     const char *count = scope_name(s, "count"), *list = scope_name(s, "lists");
     stmt_let(to, "int", count, cexpr_int(0));
@@ -329,10 +346,10 @@ static void spread_kernel(Scope *s, Body *to)
     text_addf(&t, "%s = list_winners(%d, ", count, w->winners);
     cexpr_print(columns, &t);
     text_add(&t, ", ");
-    cexpr_print(cexpr_place(scope_pointer(s, w->winner->tensor, false), scope_sum(s, stored_place(s, w->winner->tensor, w->winner->sum))), &t);
+    address_print(s, w->winner, &t);
     text_add(&t, ", ");
-    cexpr_print(cexpr_place(scope_pointer(s, w->amount->tensor, false), scope_sum(s, stored_place(s, w->amount->tensor, w->amount->sum))), &t);
-    text_addf(&t, ", %d, bucket, %s + %s, places, amounts, %s)", sum_factor(from, w->column), c.counts, list, count);
+    address_print(s, w->amount, &t);
+    text_addf(&t, ", %d, bucket, %s + %s, places, amounts, %s)", sum_factor(from, w->column), c.lengths, list, count);
     stmt_call(inner, text_string(&t));
     stmt_call(inner, format("%s += %d", list, w->winners));
     c.calls.from_place = from;
