@@ -321,7 +321,7 @@ static void program_cost(const PlanOf *p, ProgramPlan *program)
             for (int q = 0; q < e->reduced_count; q++) places *= e->reduced[q]->extent;
             if (k->winners && k->winners->part) places /= k->winners->part->extent;      /* each sample is in one part */
             node_visit(e->value, count_node, &c);
-            k->flops += places * (c.operations + (e->reduction == RED_SUM ? 1 : 0));
+            k->flops += places * (c.operations + (e->reduction == RED_SUM || equation_is_scatter(e) ? 1 : 0));
         }
         for (int q = 0; q < p->plan.storage.count; q++) {
             const Storage *s = &p->plan.storage.at[q];
