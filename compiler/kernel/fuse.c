@@ -7,6 +7,7 @@
  *
  * Two kernels never join when a third must stand between them. */
 #include "kernel/graph.h"
+#include "kernel/winners.h"
 #include <string.h>
 
 enum { SERIAL_WORK = 1 << 11, SERIAL_TOTAL = 1 << 14 };
@@ -237,13 +238,14 @@ static void choose_schedule(Graph *g, Kernel *k, const Tiles *tiles)
     k->outer = f.outer;
     for (int i = 0; i < tiles->list.count; i++)
         if (tiles->list.at[i].e == e) {
-            k->schedule = SCHEDULE_TILE;
+            k->winners = tiles->list.at[i].winners;
+            k->schedule = k->winners ? SCHEDULE_WINNERS : SCHEDULE_TILE;
             k->tile = tiles->list.at[i].tile;
         }
     if (g->plan->plan.options->blas == BLAS_ALWAYS && !g->program->program->wide && find_product(e, &k->product))
         k->schedule = SCHEDULE_PRODUCT;
-    if (is_small(e) && k->schedule != SCHEDULE_TILE) k->schedule = SCHEDULE_SERIAL;
-    if (equation_is_scatter(e)) k->schedule = SCHEDULE_SCALAR;
+    if (is_small(e) && k->schedule != SCHEDULE_TILE && !k->winners) k->schedule = SCHEDULE_SERIAL;
+    if (equation_is_scatter(e) && !k->winners) k->schedule = SCHEDULE_SCALAR;
     if (k->schedule != SCHEDULE_ROWS) k->outer = 0;
     k->forms.at[0] = f;
 }
@@ -307,6 +309,7 @@ void fuse_program(PlanOf *plan, ProgramPlan *program)
     Tiles tiles = {0};
     for (int i = 0; i < p->equations.count; i++) PUSH(all.list, p->equations.at[i]);
     if (fuse && !p->wide) {
+        find_winners(p, plan->plan.options->wide_real, &all, &tiles);
         split_sums(&all);
         if (!plan->plan.options->direct) find_windows(&all);
         find_tiles(&all, plan->plan.options->blas == BLAS_ALWAYS, &tiles);

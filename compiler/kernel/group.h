@@ -12,7 +12,8 @@ typedef enum {
     SCHEDULE_TILE,               /* a sum of products in tiles of ROWS x 2 vectors, and maps of its result */
     SCHEDULE_ROWS,               /* loops over the outer indices; inside, vectors along the last axis or the reduced one */
     SCHEDULE_SERIAL,             /* small: by one thread, in order */
-    SCHEDULE_PRODUCT             /* a product of two matrices, for cblas */
+    SCHEDULE_PRODUCT,            /* a product of two matrices, for cblas */
+    SCHEDULE_WINNERS             /* a sum of products that visits the winners of windows */
 } Schedule;
 
 /* How the loops of one equation run. Its indices in the order of its loops, the step of a scan left out; the first
@@ -49,6 +50,7 @@ typedef struct Sequence {
     int slots;                   /* so many frames; a slot has its share of the samples, one after the other */
     Storage *frames;             /* what passes between the kernels only; NULL: nothing */
 } Sequence;
+typedef struct Winners Winners;  /* winners.h */
 
 struct Kernel {
     const char *name;            /* of its C function, without the program's: dense_z */
@@ -58,6 +60,7 @@ struct Kernel {
     Schedule schedule;
     Tile tile;                   /* TILE: of equations.at[0]; the others are maps at the same places */
     MatrixProduct product;            /* PRODUCT */
+    const Winners *winners;      /* WINNERS */
     int outer;                   /* ROWS: so many indices are loops round all of it */
     bool add;                    /* the one equation adds to what is there: a total */
     Loop *loop;                  /* one step of this loop */
@@ -119,7 +122,7 @@ void find_windows(Equations *all);
 void split_sums(Equations *all);
 
 /* tile.c: finds contractions; puts copies in front where an operand has borders or lies the wrong way round. */
-typedef struct TileOf { const Equation *e; Tile tile; } TileOf;
+typedef struct TileOf { const Equation *e; Tile tile; Winners *winners; } TileOf;       /* winners: of winners.c, not a tile */
 typedef struct Tiles { LIST(TileOf) list; } Tiles;
 void find_tiles(Equations *all, bool blas, Tiles *tiles);         /* blas: leaves large plain products alone */
 

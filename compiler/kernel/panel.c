@@ -5,7 +5,7 @@
  *
  * What is read and written beside such a tensor in an epilogue (the state of the optimizer) follows it. A tensor that
  * some tile broadcasts keeps its rows. */
-#include "kernel/group.h"
+#include "kernel/winners.h"
 
 enum { PANEL = 32, LONG_SUM = 16 };              /* PANEL: the widest tile */
 
@@ -58,6 +58,11 @@ static void look_at_kernel(Panels *c, const Kernel *k)
     if (k->schedule == SCHEDULE_PRODUCT) {
         *use_of(c, k->product.a->tensor) |= IS_REFUSED;
         *use_of(c, k->product.b->tensor) |= IS_REFUSED;
+        *use_of(c, k->equations.at[0]->out) |= IS_REFUSED;
+    }
+    if (k->winners) {                            /* rows as they are */
+        *use_of(c, k->winners->amount->tensor) |= IS_REFUSED;
+        *use_of(c, k->winners->operand->tensor) |= IS_REFUSED;
         *use_of(c, k->equations.at[0]->out) |= IS_REFUSED;
     }
     if (k->schedule != SCHEDULE_TILE) return;

@@ -4,7 +4,7 @@
  *
  * Scratch is shared: a tensor holds its bytes from the phase that makes it to the last phase that reads it, and the
  * programs, which never run at the same time, overlay each other. First fit by size, larger tensors first. */
-#include "kernel/group.h"
+#include "kernel/winners.h"
 #include <string.h>
 
 enum { ALIGNMENT = 64, SLACK = 256 };            /* SLACK: a load of whole vectors may look past the last tensor */
@@ -319,8 +319,9 @@ static void program_cost(const PlanOf *p, ProgramPlan *program)
             double places = 1;
             for (int q = 0; q < e->indices; q++) places *= e->index[q]->extent;
             for (int q = 0; q < e->reduced_count; q++) places *= e->reduced[q]->extent;
+            if (k->winners && k->winners->part) places /= k->winners->part->extent;      /* each sample is in one part */
             node_visit(e->value, count_node, &c);
-            k->flops += places * (c.operations + (e->reduction == RED_SUM ? 1 : 0));
+            k->flops += places * (c.operations + (e->reduction == RED_SUM || equation_is_scatter(e) ? 1 : 0));
         }
         for (int q = 0; q < p->plan.storage.count; q++) {
             const Storage *s = &p->plan.storage.at[q];

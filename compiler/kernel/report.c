@@ -3,7 +3,7 @@
 
 static const char *const schedules[] = {
     [SCHEDULE_SCALAR] = "plain loops", [SCHEDULE_TILE] = "tiles", [SCHEDULE_ROWS] = "rows", [SCHEDULE_SERIAL] = "one thread",
-    [SCHEDULE_PRODUCT] = "gemm" };
+    [SCHEDULE_PRODUCT] = "gemm", [SCHEDULE_WINNERS] = "winners" };
 
 /* Along which index an equation of a rows kernel runs in vectors. */
 static const char *vectors(const Kernel *k, int j)

@@ -2,7 +2,7 @@
  * convolutions, forward and both gradients, products of attention. What stands in the way is put into a copy in front,
  * an equation of its own: a border of zeros (`x[..] else 0` becomes an ordinary read of the copy), or the other order of
  * axes when the vector operand's neighbours along the column index do not lie side by side. */
-#include "kernel/group.h"
+#include "kernel/winners.h"
 #include <stdlib.h>
 
 enum { TILE_WORK = 1 << 12 };                    /* below this many products plain loops do */
@@ -301,6 +301,24 @@ static bool find_tile(Finder *f, const Equation *e, Tile *t)
     return false;
 }
 
+static const TileOf *winners_of(const Tiles *tiles, const Equation *e)
+{
+    for (int i = 0; i < tiles->list.count; i++)
+        if (tiles->list.at[i].e == e && tiles->list.at[i].winners) return &tiles->list.at[i];
+    return NULL;
+}
+
+/* Borders of what a sum over winners reads. */
+static void pad_operand(Finder *f, Winners *w, Equation *e)
+{
+    Copy want = copy_of(w->operand, e);
+    for (int a = 0; a < w->operand->sums && w->padded; a++) {
+        want.low[a] = w->low[a];
+        want.extent[a] = w->extent[a];
+    }
+    if (w->padded) pad_winners(w, read_copy(f, w->operand, &want), e);
+}
+
 void find_tiles(Equations *all, bool blas, Tiles *tiles)
 {
     Equations out = {0};
@@ -308,7 +326,11 @@ void find_tiles(Equations *all, bool blas, Tiles *tiles)
     for (int i = 0; i < all->list.count; i++) {
         TileOf t = { .e = all->list.at[i] };
         MatrixProduct product;
-        if (!(blas && find_product(t.e, &product)) && find_tile(&f, t.e, &t.tile)) {
+        const TileOf *winners = winners_of(tiles, t.e);
+        if (winners) {
+            pad_operand(&f, winners->winners, all->list.at[i]);
+            PUSH(out.list, all->list.at[i]);
+        } else if (!(blas && find_product(t.e, &product)) && find_tile(&f, t.e, &t.tile)) {
             Equation *e = equation_copy(t.e);
             e->value = node_guard(t.tile.guard, node2(OP_MUL, t.tile.broadcast, t.tile.vector));
             e->test = NULL;

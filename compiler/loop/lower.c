@@ -105,6 +105,7 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
         Function *f = function_new(&all.functions, NULL);
         if (k->schedule == SCHEDULE_SCALAR) scalar_kernel(&s, &f->body);
         else if (k->schedule == SCHEDULE_PRODUCT) product_kernel(&s, &f->body);
+        else if (k->schedule == SCHEDULE_WINNERS) winners_kernel(&s, &f->body);
         else rows_kernel(&s, &f->body);
         all.declarations = scope_declarations(&s);
         if (!shared) declare(&all.declarations, &f->body);

@@ -15,6 +15,9 @@ Body *reduced_loops(Scope *s, const Equation *e, Body *to, const CExpr **fused);
 /* product.c: SCHEDULE_PRODUCT */
 void product_kernel(Scope *s, Body *to);
 
+/* winners.c: SCHEDULE_WINNERS */
+void winners_kernel(Scope *s, Body *to);
+
 /* rows.c: SCHEDULE_ROWS and SCHEDULE_SERIAL */
 void rows_kernel(Scope *s, Body *to);
 

@@ -104,6 +104,46 @@ INLINE void contract_part(const int rows, const int width, int length, const rea
         }
     }
 }
+/* ---- sums over lists: of many products those that are not 0 ---- */
+INLINE void clear_reals(real *p, int n)       { for (int i = 0; i < n; i++) p[i] = 0; }
+/* to[r * to_row + c] += x[k] * b[place[k] + r * b_row + c] over k, for up to 6 rows of up to 384 bytes: 12 registers of
+ * AVX. Behind a row of b there may be anything; behind one of `to` nothing is touched. */
+enum { LISTED = 384 / REAL / LANES };
+#define EACH_LISTED(r, c) EACH(r, 6) if (r < rows) UNROLL_LISTED for (int c = 0; c < LISTED; c++) if (c * LANES < width)
+#if DLN_VECTORS
+#define UNROLL_LISTED _Pragma("GCC unroll 24")
+#else
+#define UNROLL_LISTED
+#endif
+INLINE void add_listed(const int rows, const int width, int length, const int *place, const real *x,
+                       const real *b, const int b_row, real *to, const int to_row) {
+    vec sum[6][LISTED];
+    EACH_LISTED(r, c) sum[r][c] = load_part(to + r * to_row + c * LANES, width - c * LANES);
+    for (int k = 0; k < length; k++) {
+        const real *const at = b + place[k];
+        const vec v = spread(x + k);
+        EACH_LISTED(r, c) sum[r][c] = fused(v, load(at + r * b_row + c * LANES), sum[r][c]);
+    }
+    EACH_LISTED(r, c) store_part(to + r * to_row + c * LANES, sum[r][c], width - c * LANES);
+}
+/* Lists those of n that are not 0 by their winner: from `at` on the place (i * b_k) and the amount of each whose winner is
+ * 0, then 1, ..; counts[z] of them. bucket has room for n of each winner. The number that are listed then. */
+INLINE int list_winners(const int winners, const int n, const loose_int *winner, const real *x, const int b_k, int *bucket,
+                        int *counts, int *place, real *amount, int at) {
+    for (int z = 0; z < winners; z++) counts[z] = 0;
+    for (int i = 0; i < n; i++) {
+        const int z = winner[i], k = counts[z];
+        bucket[z * n + k] = i;
+        counts[z] = k + (x[i] != 0);
+    }
+    for (int z = 0; z < winners; z++)
+        for (int k = 0; k < counts[z]; k++) {
+            const int i = bucket[z * n + k];
+            place[at] = i * b_k;
+            amount[at++] = x[i];
+        }
+    return at;
+}
 /* n rows in strips of nearly equal height, the taller ones first; n is a number of the text */
 #define STRIPS(n) (((n) + ROWS - 1) / ROWS)
 #define LOW(n)    ((n) / STRIPS(n))
