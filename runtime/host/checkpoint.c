@@ -221,6 +221,18 @@ static void saving_end(Saving *s)
     free(s->part);
 }
 
+bool weights_export(Run *r, const char *path, bool torch, WeightsWriter *write, Problem *p)
+{
+    Saving s = { .r = r, .torch = torch };
+    bool good = saving_begin(&s, torch ? KEEP_WEIGHTS_TORCH : KEEP_WEIGHTS, p);
+    if (good) {
+        const Weights all = { .model = r->model, .tensors = s.count, .tensor = s.stored, .values = saving_values, .context = &s };
+        good = write(path, &all, p);
+    }
+    saving_end(&s);
+    return good;
+}
+
 bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed, KeepKind keep, Problem *p)
 {
     Notes *n = memory_new(1, sizeof *n, p);
@@ -448,15 +460,4 @@ bool trained_load(Run *r, Problem *p)
                run_check(r, m->set_iteration(r->object, 1, m->seed), "iteration", p);
     return checkpoint_classes(r, r->weights, p) && run_init(r, m->seed, p) &&
            checkpoint_load(r, r->weights, NULL, NULL, p);
-}
-
-int export_command(Run *r, Problem *p)
-{
-    const char *to = r->options.output;
-    if (!to) return problem_set(p, EXIT_USAGE, "export needs --output FILE"), p->code;
-    if (!trained_load(r, p) ||
-        !checkpoint_save(r, to, NULL, 0, r->options.torch ? KEEP_WEIGHTS_TORCH : KEEP_WEIGHTS, p))
-        return p->code;
-    if (!r->options.quiet) fprintf(stderr, "%s: the weights of %s\n", to, r->model->name);
-    return EXIT_DONE;
 }

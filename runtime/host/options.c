@@ -22,6 +22,7 @@ typedef enum {
     OPTION_ON,
     OPTION_INPUT,
     OPTION_OUTPUT,
+    OPTION_FORMAT,
     OPTION_LAYOUT,
     OPTION_LOG,
     OPTION_PLOT,
@@ -57,7 +58,8 @@ static const struct Row {
                     TAKES_TEXT, 0, 0 },
     [OPTION_INPUT] = { "--input", "FILE", "predict: a CSV of features, IDX images or text; - is standard input",
                        TAKES_TEXT, 0, 0 },
-    [OPTION_OUTPUT] = { "--output", "FILE", "export: the safetensors file to write", TAKES_TEXT, 0, 0 },
+    [OPTION_OUTPUT] = { "--output", "FILE", "export: the file to write: .safetensors, .npz or .h", TAKES_TEXT, 0, 0 },
+    [OPTION_FORMAT] = { "--format", "KIND", "predict: csv or json (an object a line)", TAKES_TEXT, 0, 0 },
     [OPTION_LAYOUT] = { "--layout", "KIND", "export: whose names and axes: dln or torch", TAKES_TEXT, 0, 0 },
     [OPTION_LOG] = { "--log", "FILE", "figures of each epoch, as .csv or .jsonl", TAKES_TEXT, 0, 0 },
     [OPTION_PLOT] = { "--plot", "FILE", "curves of loss and metrics over the epochs, as .svg", TAKES_TEXT, 0, 0 },
@@ -74,9 +76,9 @@ static const struct {
 } commands[] = {
     { "train", COMMAND_TRAIN, "train and save the weights" },
     { "eval", COMMAND_EVAL, "loss and metrics; for classes also who was taken for whom" },
-    { "predict", COMMAND_PREDICT, "what the model says to each sample, as CSV" },
+    { "predict", COMMAND_PREDICT, "what the model says to each sample, as CSV or JSON lines" },
     { "info", COMMAND_INFO, "layers, sizes, settings, fields, tensors" },
-    { "export", COMMAND_EXPORT, "the weights alone, as safetensors" },
+    { "export", COMMAND_EXPORT, "the weights alone: .safetensors, .npz (NumPy), .h (C)" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -195,6 +197,13 @@ static bool layout_read(Options *o, const char *text, Problem *p)
     return o->torch || !strcmp(text, "dln") || problem_set(p, EXIT_USAGE, "--layout is dln or torch, not '%s'", text);
 }
 
+static bool format_read(Options *o, const char *text, Problem *p)
+{
+    o->has_format = true;
+    o->json = !strcmp(text, "json");
+    return o->json || !strcmp(text, "csv") || problem_set(p, EXIT_USAGE, "--format is csv or json, not '%s'", text);
+}
+
 static bool option_store(Options *o, Option which, const char *value, Problem *p)
 {
     const struct Row *row = &rows[which];
@@ -205,6 +214,7 @@ static bool option_store(Options *o, Option which, const char *value, Problem *p
     case TAKES_TEXT:
         if (!*value) return problem_set(p, EXIT_USAGE, "%s is empty", row->name);
         if (which == OPTION_LAYOUT) return layout_read(o, value, p);
+        if (which == OPTION_FORMAT) return format_read(o, value, p);
         text_store(o, which, value);
         return true;
     case TAKES_INTEGER: break;
@@ -297,6 +307,8 @@ bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem
     if (o->has_layout && o->command != COMMAND_EXPORT)
         return problem_set(p, EXIT_USAGE, "--layout is for export; what train loads is said by weights = of %s",
                            m->source);
+    if (o->has_format && o->command != COMMAND_PREDICT)
+        return problem_set(p, EXIT_USAGE, "--format is for predict");
     if (o->plot && !ends_in(o->plot, ".svg"))
         return problem_set(p, EXIT_USAGE, "--plot FILE ends in .svg, not '%s'", o->plot);
     if (o->log && !ends_in(o->log, ".csv") && !ends_in(o->log, ".jsonl"))

@@ -1,6 +1,8 @@
-/* predict.c: what the model says to each sample, as CSV on stdout: the class and a number for each class, or the
- * elements of all outputs. SPDX-License-Identifier: 0BSD */
+/* predict.c: what the model says to each sample, on stdout: as CSV the class and a number for each class, or the elements
+ * of all outputs; as JSON lines an object for each sample, numbers under the names of their classes, or in lists of the
+ * output's shape. SPDX-License-Identifier: 0BSD */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "run.h"
@@ -55,6 +57,14 @@ static void write_title(Writer *w, const Predictor *q)
     write_text(w, "\n");
 }
 
+static double output_value(const Predictor *q, int output, size_t at)
+{
+    return q->r->model->real_bytes == 8 ? ((const double *)q->output[output])[at]
+                                        : (double)((const float *)q->output[output])[at];
+}
+
+static int output_digits(const Predictor *q) { return q->r->model->real_bytes == 8 ? 17 : 9; }
+
 static void write_sample(Writer *w, const Predictor *q, size_t sample)
 {
     const dln_model *m = q->r->model;
@@ -65,10 +75,73 @@ static void write_sample(Writer *w, const Predictor *q, size_t sample)
     }
     for (int i = 0; i < m->outputs; i++)
         for (size_t k = 0, at = sample * q->elements[i]; k < q->elements[i]; k++, at++, first = false)
-            write_text(w, first ? "%.*g" : ",%.*g", m->real_bytes == 8 ? 17 : 9,
-                       m->real_bytes == 8 ? ((const double *)q->output[i])[at]
-                                          : (double)((const float *)q->output[i])[at]);
+            write_text(w, first ? "%.*g" : ",%.*g", output_digits(q), output_value(q, i, at));
     write_text(w, "\n");
+}
+
+/* What is not finite is null. */
+static void write_json_number(Writer *w, const Predictor *q, int output, size_t at)
+{
+    const double value = output_value(q, output, at);
+    if (isfinite(value))
+        write_text(w, "%.*g", output_digits(q), value);
+    else
+        write_text(w, "null");
+}
+
+static void write_json_class(Writer *w, const Predictor *q, int class)
+{
+    if (q->names && class < q->names->count)
+        write_json_string(w, q->names->name[class]);
+    else
+        write_text(w, "%d", class);
+}
+
+/* One output of a sample, in lists as its axes from `axis` on are; its elements begin at `at`. */
+static void write_json_array(Writer *w, const Predictor *q, int output, int axis, size_t at)
+{
+    const dln_output *o = &q->r->model->output[output];
+    size_t inner = 1;
+    if (axis == o->rank) {
+        write_json_number(w, q, output, at);
+        return;
+    }
+    for (int k = axis + 1; k < o->rank; k++) inner *= (size_t)o->extent[k];
+    for (int i = 0; i < o->extent[axis]; i++) {
+        write_text(w, i ? "," : "[");
+        write_json_array(w, q, output, axis + 1, at + (size_t)i * inner);
+    }
+    write_text(w, "]");
+}
+
+/* {"class":"virginica","output":{"setosa":0.001,"virginica":0.999}} */
+static void write_json_sample(Writer *w, const Predictor *q, size_t sample)
+{
+    const dln_model *m = q->r->model;
+    write_text(w, "{");
+    if (q->classes) {
+        write_text(w, "\"class\":");
+        write_json_class(w, q, class_of(m, q->output[0], sample, m->output[0].extent[0]));
+    }
+    for (int i = 0; i < m->outputs; i++) {
+        const size_t at = sample * q->elements[i];
+        if (i || q->classes) write_text(w, ",");
+        write_json_string(w, m->output[i].name);
+        write_text(w, ":");
+        if (q->classes && q->names && q->elements[i] > 1 && q->names->count >= (int)q->elements[i]) {
+            for (size_t k = 0; k < q->elements[i]; k++) {
+                write_text(w, k ? "," : "{");
+                write_json_class(w, q, (int)k);
+                write_text(w, ":");
+                write_json_number(w, q, i, at + k);
+            }
+            write_text(w, "}");
+        } else if (q->elements[i] == 1)
+            write_json_number(w, q, i, at);
+        else
+            write_json_array(w, q, i, 0, at);
+    }
+    write_text(w, "}\n");
 }
 
 static bool text_flush(Writer *w, Problem *p)
@@ -85,12 +158,13 @@ static bool predict_all(Predictor *q, Problem *p)
     const uint64_t batch = (uint64_t)run_batch(q->r);
     Writer w = { 0 };
     bool good = true;
-    write_title(&w, q);
+    const bool json = q->r->options.json;
+    if (!json) write_title(&w, q);
     for (uint64_t first = 0; good && first < q->feed.rows; first += batch) {
         int n = (int)(q->feed.rows - first < batch ? q->feed.rows - first : batch);
         feed_gather(&q->feed, NULL, 0, first, n);
         good = run_check(q->r, m->predict(q->r->object, q->feed.fields, n, q->output), "predict", p);
-        for (int i = 0; good && i < n; i++) write_sample(&w, q, (size_t)i);
+        for (int i = 0; good && i < n; i++) (json ? write_json_sample : write_sample)(&w, q, (size_t)i);
         good = good && text_flush(&w, p);
     }
     free(w.text);

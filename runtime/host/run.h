@@ -17,7 +17,7 @@ typedef struct Options {
     int64_t epochs, steps, batch, seed, threads, limit;          /* -1: not given */
     const char *folder, *weights, *log, *plot, *input, *output, *part;
     ProgressKind progress;
-    bool quiet, resume, save, has_validate, validate, has_layout, torch;
+    bool quiet, resume, save, has_validate, validate, has_layout, torch, has_format, json;
     double *setting;                                             /* for each of the model; NAN: not given */
 } Options;
 bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem *p);
@@ -100,6 +100,15 @@ const dln_foreign *foreign_of(const dln_model *m, int tensor);   /* NULL: PyTorc
 /* How a tensor is called in a file, with PyTorch's layout or ours; fills in its shape there. */
 char *file_name(const Run *r, int tensor, bool torch, StoredTensor *shape, Problem *p);
 bool shape_equal(const StoredTensor *a, const StoredTensor *b);
+/* The weights as `export` gives them away: names, shapes, and values for who asks. */
+typedef struct Weights {
+    const dln_model *model;
+    int tensors; const StoredTensor *tensor;
+    StoredSource *values;
+    void *context;                               /* of values */
+} Weights;
+typedef bool WeightsWriter(const char *path, const Weights *all, Problem *p);
+bool weights_export(Run *r, const char *path, bool torch, WeightsWriter *write, Problem *p);
 bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed, KeepKind keep, Problem *p);
 /* at NULL: weights alone will do. */
 bool checkpoint_load(Run *r, const char *path, Progress *at, uint64_t *seed, Problem *p);
