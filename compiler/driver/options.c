@@ -54,6 +54,14 @@ static int set_blas(Options *o, const char *v)
     return usage_error(format("--blas=%s: expected auto, always or never", v));
 }
 
+static int set_schedule(Options *o, const char *v)
+{
+    static const char *const names[] = { [FORCE_NOTHING] = "auto", [FORCE_ROWS] = "rows", [FORCE_ALL] = "all" };
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(v, names[i])) { o->emit_options.force = i; return 0; }
+    return usage_error(format("--schedule=%s: expected auto, rows or all", v));
+}
+
 static int set_winograd(Options *o, const char *v)
 {
     if (strcmp(v, "auto") && strcmp(v, "never")) return usage_error(format("--winograd=%s: expected auto or never", v));
@@ -125,6 +133,7 @@ static const struct Option { const char *name, *value, *what; Set *set; } table[
     { "--weights", "FILE", "trained weights (safetensors) that the C begins with, as constants", set_weights },
     { "--blas", "WHEN", "cblas_sgemm for large plain products: auto, always or never", set_blas },
     { "--winograd", "WHEN", "auto, or never: windows of 3 taps in their direct form", set_winograd },
+    { "--schedule", "WHICH", "auto; for tests: rows, or all (tiles and the like also where they do not pay)", set_schedule },
     { "--fuse", "WHEN", "auto, or never: one kernel for each equation", set_fuse },
     { "--memory-limit", "BYTES", "refuse a model that needs more memory: bytes, 96K (of 1024), 2M", set_limit },
     { "--write-if-changed", NULL, "leave a file alone that has its new contents already", set_changed },
@@ -194,7 +203,7 @@ static const char *describe(int argc, char **argv)
         const struct Option *option = argv[i][0] == '-' ? find(argv[i], &value) : NULL;
         if (!option) continue;
         bool shown = option->set == set_prefix || option->set == set_real || option->set == set_batch || option->set == set_infer
-                  || option->set == set_accumulate || option->set == set_blas || option->set == set_fuse || option->set == set_winograd || option->set == set_limit;
+                  || option->set == set_accumulate || option->set == set_blas || option->set == set_fuse || option->set == set_winograd || option->set == set_schedule || option->set == set_limit;
         const char *written = value ? value : option->value && i + 1 < argc ? argv[++i] : NULL;
         if (shown) text_addf(&t, "%s%s%s%s", t.length ? " " : "", option->name, written ? "=" : "", written ? written : "");
     }

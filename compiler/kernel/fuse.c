@@ -304,21 +304,20 @@ void fuse_program(PlanOf *plan, ProgramPlan *program)
 {
     Graph g = { .plan = plan, .program = program };
     const Program *p = program->program;
-    bool fuse = plan->plan.options->fuse;
+    const EmitOptions *options = plan->plan.options;
+    bool fuse = options->fuse, tiled = fuse && !p->wide && options->force != FORCE_ROWS, always = options->force == FORCE_ALL;
     Equations all = {0};
     Tiles tiles = {0};
     for (int i = 0; i < p->equations.count; i++) PUSH(all.list, p->equations.at[i]);
-    if (fuse && !p->wide) {
-        find_winners(p, plan->plan.options->wide_real, &all, &tiles);
-        split_sums(&all);
-        if (!plan->plan.options->direct) find_windows(&all);
-        find_tiles(&all, plan->plan.options->blas == BLAS_ALWAYS, &tiles);
-    }
+    if (tiled) find_winners(p, options, &all, &tiles);
+    if (fuse && !p->wide) split_sums(&all);
+    if (tiled && !options->direct) find_windows(&all, always);
+    if (tiled) find_tiles(&all, options, &tiles);
     for (int i = 0; i < all.list.count; i++) kernel_new(program, all.list.at[i]);
     graph_build(&g);
     place_updates(&g);
     if (fuse) join_kernels(&g, &tiles);
-    if (fuse) find_sequences(&g);
+    if (fuse && options->force != FORCE_ROWS) find_sequences(&g);
     graph_phases(&g);
     sequences_order(program);
     name_kernels(&g);

@@ -116,7 +116,7 @@ bool product_of(Product *p, const Node *value);                  /* of two reads
 bool test_is_of(const Node *test, const Node *read, int *axis);  /* says that an axis of the read is inside */
 
 /* winograd.c: sums over 3 taps that move by single steps */
-void find_windows(Equations *all);
+void find_windows(Equations *all, bool always);                  /* always: also where it does not pay */
 
 /* split.c: long sums into small results in two steps: one partial result for each sample (or row), then their sum. */
 void split_sums(Equations *all);
@@ -124,7 +124,7 @@ void split_sums(Equations *all);
 /* tile.c: finds contractions; puts copies in front where an operand has borders or lies the wrong way round. */
 typedef struct TileOf { const Equation *e; Tile tile; Winners *winners; } TileOf;       /* winners: of winners.c, not a tile */
 typedef struct Tiles { LIST(TileOf) list; } Tiles;
-void find_tiles(Equations *all, bool blas, Tiles *tiles);         /* blas: leaves large plain products alone */
+void find_tiles(Equations *all, const EmitOptions *options, Tiles *tiles);         /* with BLAS it leaves large plain products alone */
 
 /* panel.c */
 void choose_panels(PlanOf *p);

@@ -11,6 +11,11 @@ typedef struct EmitOptions {
     bool wide_real;              /* --real=double */
     bool fuse;                   /* --fuse=never for the oracle: each equation its own kernel */
     enum { BLAS_NEVER, BLAS_AUTO, BLAS_ALWAYS } blas;
+    enum {                       /* --schedule=, for tests: */
+        FORCE_NOTHING,
+        FORCE_ROWS,              /* rows only: neither tiles nor windows, winners, sequences (plain loops: fuse = false) */
+        FORCE_ALL                /* all of these also where they do not pay */
+    } force;
     bool direct;                 /* --winograd=never: windows of 3 taps as they are written */
     int64_t memory_limit;        /* bytes; 0: none */
     bool inference_only;

@@ -23,14 +23,14 @@ static const Index *sample_of(const Equation *e)
     return sample;
 }
 
-static bool can_take_part(const Kernel *k)
+static bool can_take_part(const Kernel *k, int few)
 {
     if (k->loop || k->add || (k->schedule != SCHEDULE_TILE && k->schedule != SCHEDULE_ROWS)) return false;
     if (k->schedule == SCHEDULE_TILE && (k->tile.block || (k->tile.row && k->tile.row->batch))) return false;
     if (k->schedule == SCHEDULE_ROWS && k->outer == 0) return false;
     for (int j = 0; j < k->equations.count; j++) {
         const Index *sample = sample_of(k->equations.at[j]);
-        if (!sample || sample->extent < FEW) return false;
+        if (!sample || sample->extent < few) return false;
         if (k->schedule == SCHEDULE_ROWS && k->forms.at[j].loop[0] != sample) return false;
     }
     return true;
@@ -110,7 +110,7 @@ void find_sequences(Graph *g)
     ProgramPlan *p = g->program;
     for (int i = 0; i < p->kernels.count; i++) {
         Kernel *k = p->kernels.at[i];
-        if (!can_take_part(k)) continue;
+        if (!can_take_part(k, g->plan->plan.options->force == FORCE_ALL ? 1 : FEW)) continue;
         k->sequence = NEW(Sequence);
         PUSH(k->sequence->kernels, k);
     }

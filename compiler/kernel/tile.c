@@ -10,6 +10,7 @@ enum { TILE_WORK = 1 << 12 };                    /* below this many products pla
 typedef struct Copy { Tensor *of, *copy; int low[MAX_RANK], extent[MAX_RANK], last; const Loop *loop; } Copy;
 
 typedef struct Finder {
+    bool always;                 /* also where it does not pay */
     Equations *out;
     LIST(Copy) copies;
     const Equations *all;
@@ -227,7 +228,7 @@ static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
             before *= want[k].of->extent[a];
             after *= want[k].extent[a];
         }
-        bool dear = after > 2.5 * before + 4096 && after * USES > (double)equation_work(e);
+        bool dear = !f->always && after > 2.5 * before + 4096 && after * USES > (double)equation_work(e);
         if (dear || (e->loop && is_made_in(f, want[k].of, e->loop))) return false;
     }
     for (int k = 0; k < 2; k++) {
@@ -276,7 +277,7 @@ static bool turn(Finder *f, const Equation *e, Tile *t)
     if (want.last == 0 && want.of->batch) return false;
     if (e->loop && is_made_in(f, want.of, e->loop)) return false;
     double uses = (double)equation_work(e) / (double)tensor_size(want.of);
-    if (uses < 2) return false;
+    if (uses < 2 && !f->always) return false;
     t->vector = read_copy(f, t->vector, &want);
     return true;
 }
@@ -284,7 +285,8 @@ static bool turn(Finder *f, const Equation *e, Tile *t)
 static bool find_tile(Finder *f, const Equation *e, Tile *t)
 {
     Product p = {0};
-    if (e->reduction != RED_SUM || equation_is_scatter(e) || e->out->type != TYPE_FLOAT || equation_work(e) < TILE_WORK) return false;
+    if (e->reduction != RED_SUM || equation_is_scatter(e) || e->out->type != TYPE_FLOAT) return false;
+    if (!f->always && equation_work(e) < TILE_WORK) return false;
     if (!product_of(&p, e->value)) return false;
     const Sum *left = place_sum(e->out, e->left);
     for (int i = 0; i < e->indices; i++) {
@@ -319,10 +321,11 @@ static void pad_operand(Finder *f, Winners *w, Equation *e)
     if (w->padded) pad_winners(w, read_copy(f, w->operand, &want), e);
 }
 
-void find_tiles(Equations *all, bool blas, Tiles *tiles)
+void find_tiles(Equations *all, const EmitOptions *options, Tiles *tiles)
 {
     Equations out = {0};
-    Finder f = { .out = &out, .all = all };
+    Finder f = { .out = &out, .all = all, .always = options->force == FORCE_ALL };
+    bool blas = options->blas == BLAS_ALWAYS;
     for (int i = 0; i < all->list.count; i++) {
         TileOf t = { .e = all->list.at[i] };
         MatrixProduct product;

@@ -257,9 +257,10 @@ static int64_t window_places(const Winners *w)
 
 /* Time against that of visiting all places. A list of so many places shares one load and store of the sums; what fills
  * no whole vector is lost; making the lists takes as long as some 160 products for each amount. */
-static bool is_worth_it(const Winners *w, const Equation *e, double listed)
+static bool is_worth_it(const Winners *w, const Equation *e, double listed, const EmitOptions *options)
 {
     enum { LEAST_WORK = 1 << 18, LEAST_SAMPLES = 8 };
+    if (options->force == FORCE_ALL) return true;
     double fill = (double)((w->width + 15) / 16 * 16) / w->width;
     double ratio = ((1 + 2 / listed) * fill + 160.0 / (double)tap_places(w)) / w->winners;
     return ratio < 0.8 && equation_work(e) >= LEAST_WORK && w->sample->extent >= LEAST_SAMPLES;
@@ -346,7 +347,7 @@ static bool find_borders(Winners *w, const Factors *p, const Match *m)
     return true;
 }
 
-static bool sum_winners(Match *m, const Factors *p, bool wide_real, Equations *out, Tiles *tiles)
+static bool sum_winners(Match *m, const Factors *p, const EmitOptions *options, Equations *out, Tiles *tiles)
 {
     const Equation *e = m->e;
     Winners *w = NEW(Winners);
@@ -363,11 +364,11 @@ static bool sum_winners(Match *m, const Factors *p, bool wide_real, Equations *o
     if (!list_windows(w) || shape.reduced_count != w->windows + 1) return false;
     for (int i = 0; i < w->windows; i++)
         if (!is_reduced(&shape, w->window[i])) return false;
-    if (!is_walkable(w, place) || !arrange_taps(w, place, wide_real)) return false;
+    if (!is_walkable(w, place) || !arrange_taps(w, place, options->wide_real)) return false;
     enum { SAMPLES = 128, CHUNKS = 8, PART = 1 << 16, ALL_PARTS = 1 << 22 };
     w->group = near_windows(w, place);
     double listed = (double)window_places(w) * w->group / (w->windows ? w->window[0]->extent : 1);
-    if (!is_worth_it(w, e, listed)) return false;
+    if (!is_worth_it(w, e, listed, options)) return false;
     int chunks = w->sample->extent >= SAMPLES ? 2 * CHUNKS : CHUNKS;
     while (chunks > 1 && chunks * tensor_size(e->out) > ALL_PARTS) chunks /= 2;
     w->samples = (w->sample->extent + chunks - 1) / chunks;
@@ -432,7 +433,7 @@ static bool is_fixed(const Winners *w, const Match *m, const Node *factor)
     return true;
 }
 
-static bool spread_winners(Match *m, const Factors *p, bool wide_real, Equations *out, Tiles *tiles)
+static bool spread_winners(Match *m, const Factors *p, const EmitOptions *options, Equations *out, Tiles *tiles)
 {
     enum { BUCKETS = 2 << 10, LISTED = 6 << 10, FACTORS = 6 << 10 };         /* elements; all stay in the first cache */
     const Equation *e = m->e;
@@ -456,13 +457,13 @@ static bool spread_winners(Match *m, const Factors *p, bool wide_real, Equations
         for (int q = 0; q < w->windows; q++) window |= w->window[q] == k;
         if (k != w->sample && k != w->column && !window && !is_set(&m->solved, k)) w->tap[w->taps++] = k;
     }
-    if (!is_walkable(w, place_sum(e->out, left)) || !arrange_taps(w, place_sum(e->out, left), wide_real)) return false;
+    if (!is_walkable(w, place_sum(e->out, left)) || !arrange_taps(w, place_sum(e->out, left), options->wide_real)) return false;
     int near = FACTORS / (w->rows * w->chunk), buckets = BUCKETS / w->winners;
     w->block = even_parts(w->column->extent, near < buckets ? near : buckets);
     int inner = (int)(window_places(w) / (w->windows ? w->window[0]->extent : 1));
     w->group = w->windows ? even_parts(w->window[0]->extent, LISTED / (inner * w->block)) : 1;
     if (inner * w->block > 2 * LISTED || w->taps + 1 > MAX_RANK) return false;
-    if (!is_worth_it(w, e, (double)w->block / w->winners)) return false;
+    if (!is_worth_it(w, e, (double)w->block / w->winners, options)) return false;
 
     Tensor *target = spread_target(e, left, low);
     if (!is_walkable(w, place_sum(target, left))) return false;
@@ -502,7 +503,7 @@ static void find_read(const Node *e, void *data)
 }
 
 /* Puts what stands for e into out. False: nothing better than e itself. */
-static bool visit_winners(OneHot *h, const Equation *e, bool wide_real, Equations *out, Tiles *tiles)
+static bool visit_winners(OneHot *h, const Equation *e, const EmitOptions *options, Equations *out, Tiles *tiles)
 {
     ReadSearch c = { .t = h->maker->out };
     equation_visit(e, find_read, &c);
@@ -515,7 +516,7 @@ static bool visit_winners(OneHot *h, const Equation *e, bool wide_real, Equation
     }
     Factors p = {0};
     if (!is_product(&p, e, c.t)) return false;
-    return sum_winners(&again, &p, wide_real, out, tiles) || spread_winners(&spread, &p, wide_real, out, tiles);
+    return sum_winners(&again, &p, options, out, tiles) || spread_winners(&spread, &p, options, out, tiles);
 }
 
 static bool is_kept(const Program *p, const Tensor *t)
@@ -528,13 +529,13 @@ static bool is_kept(const Program *p, const Tensor *t)
 }
 
 /* The equations with those that read h visiting its winners only. A tensor that nobody reads any more goes. */
-static void rewrite(OneHot *h, const Program *p, bool wide_real, Equations *all, Tiles *tiles)
+static void rewrite(OneHot *h, const Program *p, const EmitOptions *options, Equations *all, Tiles *tiles)
 {
     Equations after = {0}, out = {0};
     bool products = false, read = is_kept(p, h->maker->out);
     for (int i = 0; i < all->list.count; i++) {
         int before = tiles->list.count;
-        if (!visit_winners(h, all->list.at[i], wide_real, &after, tiles)) {
+        if (!visit_winners(h, all->list.at[i], options, &after, tiles)) {
             read |= equation_needs(all->list.at[i], h->maker->out);
             PUSH(after.list, all->list.at[i]);
         }
@@ -548,13 +549,13 @@ static void rewrite(OneHot *h, const Program *p, bool wide_real, Equations *all,
     *all = out;
 }
 
-void find_winners(const Program *p, bool wide_real, Equations *all, Tiles *tiles)
+void find_winners(const Program *p, const EmitOptions *options, Equations *all, Tiles *tiles)
 {
     Equations before = {0};
     for (int i = 0; i < all->list.count; i++) PUSH(before.list, all->list.at[i]);
     for (int i = 0; i < before.list.count; i++) {
         OneHot h;
-        if (find_one_hot(&h, all, before.list.at[i])) rewrite(&h, p, wide_real, all, tiles);
+        if (find_one_hot(&h, all, before.list.at[i])) rewrite(&h, p, options, all, tiles);
     }
 }
 

@@ -28,7 +28,7 @@ struct Winners {
 const Index *winners_row(const Winners *w);      /* the tap of the rows, or NULL */
 
 /* Before the other rewritings: sums of products with tensors that are 0 but at winners. */
-void find_winners(const Program *p, bool wide_real, Equations *all, Tiles *tiles);
+void find_winners(const Program *p, const EmitOptions *options, Equations *all, Tiles *tiles);
 /* The operand has been put into a copy with borders. */
 void pad_winners(Winners *w, const Node *padded, Equation *e);
 #endif

@@ -120,17 +120,18 @@ static const Index *find_row(const Window *w, bool is_forward)
 }
 
 /* Enough channels on both sides of the product, and places to spread the cost of the transforms over. */
-static bool is_worth(const Window *w)
+static bool is_worth(const Window *w, bool always)
 {
     const Index *in = sum_plain(w->x->sum[w->x->sums - 1]), *out = sum_plain(w->e->left[w->e->out->rank - 1]);
-    if (!in || !out || in == out || in->extent < CHANNELS || out->extent < CHANNELS || in->extent % 8 || out->extent % 8) return false;
-    if (node_uses(w->x, out) || !node_uses(w->other, out)) return false;
+    if (!in || !out || in == out || node_uses(w->x, out) || !node_uses(w->other, out)) return false;
+    if (always) return true;
+    if (in->extent < CHANNELS || out->extent < CHANNELS || in->extent % 8 || out->extent % 8) return false;
     int64_t places = tensor_size(w->x->tensor) / in->extent;
     int64_t sample = w->x->tensor->batch ? places / w->x->tensor->extent[0] : places;
     return sample >= PLACES && places >= ALL_PLACES;
 }
 
-static bool window_fits(Window *w, const Product *p)
+static bool window_fits(Window *w, const Product *p, bool always)
 {
     bool forward = is_reduced(w->e, w->tap) && !is_reduced(w->e, w->q);
     if (w->tap->extent != TAPS || w->tap->batch || w->q->batch || !find_axis(w)) return false;
@@ -139,12 +140,12 @@ static bool window_fits(Window *w, const Product *p)
     if (!forward && sum_plain(w->other->sum[w->other_axis]) != w->q) return false;
     if (w->e->out->rank + 1 > MAX_RANK || w->x->sums + 1 > MAX_RANK) return false;
     w->fours = (w->q->extent + OUTPUTS - 1) / OUTPUTS;
-    if (5 * OUTPUTS * w->fours > 6 * w->q->extent) return false; /* mostly places that nobody asks for */
+    if (!always && 5 * OUTPUTS * w->fours > 6 * w->q->extent) return false; /* mostly places that nobody asks for */
     w->row = find_row(w, forward);
-    return find_borders(w, p) && is_worth(w);
+    return find_borders(w, p) && is_worth(w, always);
 }
 
-static bool find_window(const Equation *e, Window *w)
+static bool find_window(const Equation *e, Window *w, bool always)
 {
     Product p = {0};
     if (e->reduction != RED_SUM || e->test || e->loop || equation_is_scatter(e) || !product_of(&p, e->value)) return false;
@@ -156,7 +157,7 @@ static bool find_window(const Equation *e, Window *w)
         for (int a = n - 1; a >= 0; a--)
             for (int b = n - 1; b >= 0; b--) {
                 *w = (Window){ .e = e, .x = p.read[side], .other = p.read[1 - side], .tap = all[a], .q = all[b] };
-                if (a != b && window_fits(w, &p)) return true;
+                if (a != b && window_fits(w, &p, always)) return true;
             }
     return false;
 }
@@ -485,13 +486,13 @@ static void rewrite(Equations *to, Made *made, const Window *w)
     }
 }
 
-void find_windows(Equations *all)
+void find_windows(Equations *all, bool always)
 {
     Equations out = {0};
     Made made = {0};
     for (int i = 0; i < all->list.count; i++) {
         Window w;
-        if (find_window(all->list.at[i], &w)) rewrite(&out, &made, &w);
+        if (find_window(all->list.at[i], &w, always)) rewrite(&out, &made, &w);
         else PUSH(out.list, all->list.at[i]);
     }
     *all = out;

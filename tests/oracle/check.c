@@ -561,6 +561,7 @@ int oracle_run(Oracle *o, const OracleOptions *options)
     EmitOptions emit = { .prefix = "oracle",
                          .wide_real = options->wide,
                          .fuse = options->fuse,
+                         .force = options->force,
                          .blas = options->blas ? BLAS_ALWAYS : BLAS_NEVER };
     const Plan *plan = plan_model(m, &emit);
     const char *stem = format("%s/oracle", options->folder), *text = source_text(plan, o);

@@ -9,6 +9,7 @@
 typedef struct OracleOptions {
     bool wide, fuse, sanitize;   /* --real=double, --fuse, -fsanitize=address,undefined */
     bool blas;                   /* --blas=always */
+    int force;                   /* --schedule, see EmitOptions */
     int threads;
     int n;                       /* samples; 0: a whole batch. Cut to the batch of each program */
     const char *cc, *flags;      /* NULL: gcc -O1 -march=native. tcc is called with `flags` and nothing else */

@@ -21,13 +21,17 @@ typedef struct Variant {
     const char *cc, *flags;
     bool wide, fuse, blas;
     int threads, every, at; /* in the batches whose number is `at` modulo `every` */
+    int force;              /* --schedule */
 } Variant;
 static const Variant variants[] = {
     { "tcc", PLAIN, true, true, false, 1, 2, 0 },
     { "tcc", PLAIN, true, false, false, 1, 2, 1 },
     { "tcc", PLAIN, false, true, false, 1, 10, 3 },
+    { "tcc", PLAIN, true, true, false, 1, 4, 1, FORCE_ALL },
+    { "tcc", PLAIN, true, true, false, 1, 8, 2, FORCE_ROWS },
     { "clang", "-O0 -march=native", true, true, false, 2, 100, 5 },
     { "clang", "-O0", false, false, false, 1, 100, 56 },
+    { "clang", "-O1 -march=native", true, true, false, 2, 400, 157, FORCE_ALL },
     { "gcc", "-O1 -march=native", true, true, false, 4, 400, 37 },
     { "gcc", "-O1", true, false, false, 2, 400, 238 },
     { "gcc", STRONG, true, true, true, 2, 1000, 21 },
@@ -55,9 +59,10 @@ const char *variant_name(int v)
     static char name[128];
     if (v < 0 || v >= VARIANTS) return "the front end";
     const Variant *x = &variants[v];
-    snprintf(name, sizeof name, "%s %s, %s, %s, %d thread%s%s", x->cc, strcmp(x->cc, "tcc") ? x->flags : "plain",
+    static const char *const forced[] = { "", ", rows forced", ", everything forced" };
+    snprintf(name, sizeof name, "%s %s, %s, %s, %d thread%s%s%s", x->cc, strcmp(x->cc, "tcc") ? x->flags : "plain",
              x->wide ? "double" : "float", x->fuse ? "fused" : "not fused", x->threads, x->threads > 1 ? "s" : "",
-             x->blas ? ", BLAS" : "");
+             x->blas ? ", BLAS" : "", forced[x->force]);
     return name;
 }
 
@@ -145,6 +150,7 @@ static void run_variant(Child *c, int v, const char *folder)
     OracleOptions options = { .wide = x->wide,
                               .fuse = x->fuse,
                               .blas = x->blas,
+                              .force = x->force,
                               .threads = x->threads,
                               .cc = x->cc,
                               .flags = x->flags,
