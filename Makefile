@@ -35,7 +35,9 @@ HOST     := $(wildcard runtime/host/*.c)
 UNITS    := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNITS),$(wildcard tests/unit/*.c))
 
-OBJECTS  := $(COMPILER:%.c=$(BUILD)/%.o) $(BUILD)/library.o $(BUILD)/core_text.o \
+PAGE     := compiler/emit/page.css compiler/emit/page.js
+
+OBJECTS  := $(COMPILER:%.c=$(BUILD)/%.o) $(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o \
             $(if $(wildcard grammar/dln.y),$(GRAMMAR).tab.o) $(if $(wildcard grammar/dln.l),$(GRAMMAR).lex.o)
 UNIT_PROGRAMS := $(UNITS:%.c=$(BUILD)/%)
 
@@ -83,7 +85,11 @@ $(BUILD)/core_text.c: $(CORE) runtime/core tools/embed_files
 	@mkdir -p $(@D)
 	tools/embed_files core_files core $(CORE) > $@
 
-$(BUILD)/library.o $(BUILD)/core_text.o: $(BUILD)/%.o: $(BUILD)/%.c
+$(BUILD)/page_text.c: $(PAGE) tools/embed_files
+	@mkdir -p $(@D)
+	tools/embed_files page_files page $(PAGE) > $@
+
+$(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o: $(BUILD)/%.o: $(BUILD)/%.c
 	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # ---- the host program's library

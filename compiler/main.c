@@ -63,6 +63,7 @@ static void show_kernels(Compilation *c, FILE *to)   { plan_print_kernels(c->pla
 static void show_plan(Compilation *c, FILE *to)      { plan_print(c->plan, to); }
 static void show_loops(Compilation *c, FILE *to)     { plan_print_loops(c->plan, to); }
 static void show_summary(Compilation *c, FILE *to)   { emit_summary(c->model, c->plan, to); }
+static void show_html(Compilation *c, FILE *to)      { emit_page(c->plan, c->source, to); }
 static void show_c(Compilation *c, FILE *to)         { fputs(text_string(&c->c), to); }
 static void show_h(Compilation *c, FILE *to)         { fputs(text_string(&c->h), to); }
 
@@ -103,6 +104,7 @@ static const struct { const char *name; Stage *make; Show *show; } stages[] = {
     { "plan",      NULL,     show_plan },
     { "loops",     NULL,     show_loops },
     { "summary",   NULL,     show_summary },
+    { "html",      NULL,     show_html },
     { "c",         emit,     show_c },
     { "h",         NULL,     show_h },
 };

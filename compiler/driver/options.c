@@ -121,7 +121,7 @@ static int set_limit(Options *o, const char *v)
 
 static const struct Option { const char *name, *value, *what; Set *set; } table[] = {
     { "-o", "FILE", "where the C goes (default MODEL.c; the header beside it; - for the standard output)", set_output },
-    { "--emit", "STAGE", "print one stage: tokens ast program gradients kernels plan loops c h dot summary", set_emit },
+    { "--emit", "STAGE", "print one stage: tokens ast program gradients kernels plan loops c h dot summary html", set_emit },
     { "--summary", NULL, "also print the table of layers, parameters and memory", set_summary },
     { "--format", NULL, "print the file in its canonical form", set_format },
     { "--in-place", NULL, "with --format: rewrite the file", set_in_place },

@@ -5,7 +5,7 @@
  *     header.c   model.h                             fields.c   which values the fields of a batch may have
  *     api.c      the public functions                host.c     the section for -DDLN_MAIN
  *     weights.c  --weights: trained values as constants       profile.c  the section for -DDLN_PROFILE
- *     check.c    the section for -DDLN_CHECK */
+ *     check.c    the section for -DDLN_CHECK            page*.c    --emit=html (page.h) */
 #ifndef DLNC_EMIT_H
 #define DLNC_EMIT_H
 #include "kernel/kernel.h"
@@ -15,6 +15,7 @@
 void emit_source(const Plan *plan, Text *c, Text *h);
 void emit_summary(const Model *m, const Plan *plan, FILE *to);   /* --summary: layers, shapes, parameters, memory, operations; plan may be NULL */
 void emit_dot(const Model *m, FILE *to);                         /* --emit=dot: the layers as a graph */
+void emit_page(const Plan *plan, const Source *source, FILE *to);        /* --emit=html: source is the .dln itself */
 
 extern const struct LibraryFile core_files[];                    /* runtime/core/(name).h; ends with a NULL name */
 
@@ -30,6 +31,10 @@ typedef struct Emission {
     const Outputs *outputs;                      /* of predict, as its simplified program has them */
 } Emission;
 
+/* head.c: what people read of a tensor or number: [28, 28] without the batch; 1.5 MB; 2.3 M */
+const char *sample_shape(const Tensor *t);
+const char *bytes_text(int64_t n);
+const char *count_text(double n);
 void summary_text(const Model *m, const Plan *plan, Text *to);
 void head_text(const Emission *e, const CoreUse *use, Text *to);
 void header_text(const Emission *e, Text *to);

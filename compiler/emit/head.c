@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *shape_text(const Tensor *t)
+const char *sample_shape(const Tensor *t)
 {
     Text s = {0};
     if (!t) return "";
@@ -14,13 +14,13 @@ static const char *shape_text(const Tensor *t)
     return text_string(&s);
 }
 
-static const char *bytes_text(int64_t n)
+const char *bytes_text(int64_t n)
 {
     if (n < 10000) return format("%" PRId64 " bytes", n);
     return n < 10000000 ? format("%.1f KB", (double)n / 1e3) : format("%.1f MB", (double)n / 1e6);
 }
 
-static const char *count_text(double n)
+const char *count_text(double n)
 {
     return n < 1e5 ? format("%.0f", n) : n < 1e8 ? format("%.2f M", n * 1e-6) : format("%.2f G", n * 1e-9);
 }
@@ -40,15 +40,15 @@ static void layers(const Model *m, Text *to)
         const Layer *l = input ? NULL : &m->layers.at[i - m->inputs.count];
         if (l && l->depth) continue;
         const Tensor *t = input ? m->inputs.at[i] : l->out;
-        int lengths[3] = { (int)strlen(input ? t->name : l->path), (int)strlen(input ? "input" : l->definition), (int)strlen(shape_text(t)) };
+        int lengths[3] = { (int)strlen(input ? t->name : l->path), (int)strlen(input ? "input" : l->definition), (int)strlen(sample_shape(t)) };
         for (int k = 0; k < 3; k++) if (lengths[k] > widths[k]) widths[k] = lengths[k];
     }
     layer_row(widths, "layer", "kind", "output", "parameters", to);
     for (int i = 0; i < m->inputs.count; i++)
-        layer_row(widths, m->inputs.at[i]->name, "input", shape_text(m->inputs.at[i]), "", to);
+        layer_row(widths, m->inputs.at[i]->name, "input", sample_shape(m->inputs.at[i]), "", to);
     for (int i = 0; i < m->layers.count; i++) {
         const Layer *l = &m->layers.at[i];
-        if (!l->depth) layer_row(widths, l->path, l->definition, shape_text(l->out), format("%" PRId64, l->parameters), to);
+        if (!l->depth) layer_row(widths, l->path, l->definition, sample_shape(l->out), format("%" PRId64, l->parameters), to);
     }
     int64_t trained = 0, frozen = 0, states = 0;
     for (int i = 0; i < m->kept.count; i++) {
@@ -155,10 +155,10 @@ void emit_dot(const Model *m, FILE *to)
 {
     fprintf(to, "digraph %s {\n    rankdir = TB;\n    node [shape = box, fontname = \"sans-serif\"];\n", m->name);
     for (int i = 0; i < m->inputs.count; i++)
-        fprintf(to, "    \"%s\" [label = \"%s\\n%s\", shape = ellipse];\n", m->inputs.at[i]->name, m->inputs.at[i]->name, shape_text(m->inputs.at[i]));
+        fprintf(to, "    \"%s\" [label = \"%s\\n%s\", shape = ellipse];\n", m->inputs.at[i]->name, m->inputs.at[i]->name, sample_shape(m->inputs.at[i]));
     for (int i = 0; i < m->layers.count; i++) {
         const Layer *l = &m->layers.at[i];
-        if (!l->depth) fprintf(to, "    l%d [label = \"%s: %s\\n%s\"];\n", i, l->path, l->definition, shape_text(l->out));
+        if (!l->depth) fprintf(to, "    l%d [label = \"%s: %s\\n%s\"];\n", i, l->path, l->definition, sample_shape(l->out));
     }
     for (int i = 0; i < m->layers.count; i++) {
         const Layer *l = &m->layers.at[i];

@@ -71,6 +71,8 @@ struct Kernel {
     double flops, bytes;         /* of a step with a full batch, all steps of its loop together; every tensor counted once */
 };
 
+const char *schedule_name(Schedule s);           /* report.c: for people */
+
 struct NameTable { LIST(const char *) of; };                     /* by tensor id */
 
 /* A plan with what only kernel/ and loop/ see. */

@@ -81,9 +81,19 @@ void plan_print_loops(const Plan *p, FILE *to);          /* --emit=loops */
 typedef struct CoreUse { bool vectors, contract, math, random, scatter, blas; } CoreUse;
 void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *use);
 void emit_calls(const Plan *p, const ProgramPlan *program, Text *to);     /* indented by 8 */
+/* One kernel of them; called for all kernels of all programs, in order: what several share stands before the first. */
+void emit_kernel(const Plan *p, const ProgramPlan *program, int kernel, Text *to, CoreUse *use);
 /* What is to be told of a kernel: its C function; what it computes and touches in one run of the program; whether it is
- * called for each sample; whether a run of the program may begin with it. */
-typedef struct KernelInfo { const char *function; double flops, bytes; bool by_sample, begins; } KernelInfo;
+ * called for each sample; whether a run of the program may begin with it; when it runs, how its loops are made, and its
+ * equations. */
+typedef struct KernelInfo {
+    const char *function;
+    double flops, bytes;
+    bool by_sample, begins;
+    int phase;
+    const char *schedule;
+    int equations; Equation *const *equation;
+} KernelInfo;
 KernelInfo kernel_info(const ProgramPlan *program, int kernel);
 
 /* names.c: the C name of a tensor, the same wherever it is asked for: dense.w -> dense_w, dense.z' -> dense_z1; no clash with

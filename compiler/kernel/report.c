@@ -1,9 +1,13 @@
 /* report.c: --emit=kernels, --emit=plan, --emit=loops: what fuse.c and plan.c decided, for people. */
 #include "kernel/group.h"
 
-static const char *const schedules[] = {
-    [SCHEDULE_SCALAR] = "plain loops", [SCHEDULE_TILE] = "tiles", [SCHEDULE_ROWS] = "rows", [SCHEDULE_SERIAL] = "one thread",
-    [SCHEDULE_PRODUCT] = "gemm", [SCHEDULE_WINNERS] = "winners" };
+const char *schedule_name(Schedule s)
+{
+    static const char *const names[] = {
+        [SCHEDULE_SCALAR] = "plain loops", [SCHEDULE_TILE] = "tiles", [SCHEDULE_ROWS] = "rows", [SCHEDULE_SERIAL] = "one thread",
+        [SCHEDULE_PRODUCT] = "gemm", [SCHEDULE_WINNERS] = "winners" };
+    return names[s];
+}
 
 /* Along which index an equation of a rows kernel runs in vectors. */
 static const char *vectors(const Kernel *k, int j)
@@ -23,7 +27,7 @@ void plan_print_kernels(const Plan *p, FILE *to)
                 const Kernel *kernel = q->kernels.at[k];
                 if (kernel->phase != phase) continue;
                 fprintf(to, "phase %d%s  %s (%s)\n", phase, kernel->loop || kernel->sequence ? format(".%d", kernel->inner) : "", kernel->name,
-                        schedules[kernel->schedule]);
+                        schedule_name(kernel->schedule));
                 for (int j = 0; j < kernel->equations.count; j++) {
                     const Equation *e = kernel->equations.at[j];
                     Tensor *home = plan_home(p, e->out);

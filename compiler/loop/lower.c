@@ -149,6 +149,12 @@ static void table_print(const Plan *p, const Tensor *t, Text *to)
 }
 
 /* ---- the text ---- */
+void emit_kernel(const Plan *p, const ProgramPlan *program, int kernel, Text *to, CoreUse *use)
+{
+    print_real(p->options->wide_real);
+    kernel_print(p, program, program->kernels.at[kernel], to, use);
+}
+
 void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *use)
 {
     Tables tables = {0};
@@ -157,7 +163,7 @@ void emit_kernels(const Plan *p, const ProgramPlan *program, Text *to, CoreUse *
         for (int j = 0; j < program->kernels.at[i]->equations.count; j++)
             equation_visit(program->kernels.at[i]->equations.at[j], find_tables, &tables);
     for (int i = 0; i < tables.list.count; i++) table_print(p, tables.list.at[i], to);
-    for (int i = 0; i < program->kernels.count; i++) kernel_print(p, program, program->kernels.at[i], to, use);
+    for (int i = 0; i < program->kernels.count; i++) emit_kernel(p, program, i, to, use);
 }
 
 static void call_add(const ProgramPlan *program, const Kernel *k, int indent, Text *to)
@@ -169,7 +175,8 @@ KernelInfo kernel_info(const ProgramPlan *program, int kernel)
 {
     const Kernel *k = program->kernels.at[kernel];
     bool first = k->phase == 0 && !k->loop && (!k->sequence || k->sequence->kernels.at[0] == k);
-    return (KernelInfo){ kernel_function_name(program, k), k->flops, k->bytes, k->sequence != NULL, first };
+    return (KernelInfo){ kernel_function_name(program, k), k->flops, k->bytes, k->sequence != NULL, first,
+                         k->phase, schedule_name(k->schedule), k->equations.count, k->equations.at };
 }
 
 static void loop_calls(const ProgramPlan *program, const Loop *loop, Text *to)

@@ -138,6 +138,12 @@ File *parse_source(const Source *source);
 const Source *source_read(const char *path, const Place *at);
 void tokens_print(const Source *source, FILE *to);      /* --emit=tokens */
 
+/* paint.c: calls paint for each part of the text, in order; joined they are the text. The text must be fit to be parsed. */
+typedef enum { PART_BLANK, PART_COMMENT, PART_DOC, PART_KEYWORD, PART_DEFINED, PART_CALL, PART_REDUCTION, PART_CONSTANT,
+               PART_NUMBER, PART_STRING, PART_NAME, PART_SIGN } TextPart;
+typedef void PaintPart(TextPart part, const char *text, size_t length, void *data);
+void text_paint(const Source *source, PaintPart *paint, void *data);
+
 /* print.c */
 void ast_print(const File *file, FILE *to);             /* --emit=ast: a tree, one node a line, with its place */
 const char *expr_text(const Expr *e);                   /* the expression as dlnc --format writes it, on one line */
