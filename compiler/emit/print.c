@@ -156,7 +156,7 @@ void cexpr_print(const CExpr *e, Text *to)
     }
 }
 
-static const char *cexpr_text(const CExpr *e)
+const char *cexpr_text(const CExpr *e)
 {
     Text t = {0};
     cexpr_print(e, &t);
@@ -202,6 +202,21 @@ static void reduce_print(const Stmt *s, int indent, Text *to)
         text_addf(to, "%*s%s %s %s;\n", indent, "", place, s->name, value);
 }
 
+/* if (..) .. else if (..) .. else .., from where the line is. */
+static void if_print(const Stmt *s, int indent, Text *to)
+{
+    text_addf(to, "if (%s)", cexpr_text(s->value));
+    nested_print(&s->body, indent, to);
+    if (!s->other.list.count) return;
+    const Stmt *only = s->other.list.count == 1 ? s->other.list.at[0] : NULL;
+    text_addf(to, "%*selse", indent, "");
+    if (only && only->kind == S_IF) {
+        text_add(to, " ");
+        if_print(only, indent, to);
+    } else
+        nested_print(&s->other, indent, to);
+}
+
 static void stmt_print(const Stmt *s, int indent, Text *to)
 {
     switch (s->kind) {
@@ -214,12 +229,8 @@ static void stmt_print(const Stmt *s, int indent, Text *to)
     case S_STORE: text_addf(to, "%*s%s = %s;\n", indent, "", cexpr_text(s->place), cexpr_text(s->value)); break;
     case S_REDUCE: reduce_print(s, indent, to); break;
     case S_IF:
-        text_addf(to, "%*sif (%s)", indent, "", cexpr_text(s->value));
-        nested_print(&s->body, indent, to);
-        if (s->other.list.count) {
-            text_addf(to, "%*selse", indent, "");
-            nested_print(&s->other, indent, to);
-        }
+        text_addf(to, "%*s", indent, "");
+        if_print(s, indent, to);
         break;
     case S_CALL: text_addf(to, "%*s%s;\n", indent, "", s->name); break;
     case S_COMMENT: text_addf(to, "%*s/* %s */\n", indent, "", s->name); break;

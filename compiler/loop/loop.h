@@ -90,6 +90,7 @@ typedef struct Function {
 /* emit/print.c */
 void print_real(bool wide);      /* from now on numbers of type real are written as doubles, or end in f */
 void cexpr_print(const CExpr *e, Text *to);
+const char *cexpr_text(const CExpr *e);
 void body_print(const Body *b, int indent, Text *to);
 void function_print(const Function *f, Text *to);
 #endif

@@ -190,13 +190,6 @@ static const Sum *subscript(const Scope *s, const Storage *at, const Sum *const 
     return axis == 0 && at->sequence ? sum_index(s->slot) : subs[axis];
 }
 
-static const char *cexpr_text(const CExpr *e)
-{
-    Text t = {0};
-    cexpr_print(e, &t);
-    return intern(text_string(&t));
-}
-
 /* a + 3 -> a and 3 */
 static const CExpr *without_constant(const CExpr *e, int64_t *constant)
 {
@@ -213,13 +206,12 @@ static Repeated *repeated_of(Scope *s, const char *text)
     return NULL;
 }
 
-/* The offset, by the name of what it has in common with others. */
-static const CExpr *named_offset(Scope *s, const CExpr *offset)
+const CExpr *scope_named(Scope *s, const CExpr *offset)
 {
     int64_t constant;
     const CExpr *base = without_constant(offset, &constant);
     if (!s->repeated.count || base->kind != X_INFIX || base->type != C_INT) return offset;
-    Repeated *r = repeated_of(s, cexpr_text(base));
+    Repeated *r = repeated_of(s, intern(cexpr_text(base)));
     if (!r || r->uses < 2) return offset;
     if (r->in != s->body) {
         if (s->guarded) return offset;
@@ -243,7 +235,7 @@ static void count_offset(Scope *s, const Tensor *t, const Sum *const *subs)
     int64_t constant;
     const CExpr *base = without_constant(plain_offset(s, t, subs), &constant);
     if (base->kind != X_INFIX) return;
-    const char *text = cexpr_text(base);
+    const char *text = intern(cexpr_text(base));
     if (strlen(text) < 16) return;
     Repeated *r = repeated_of(s, text);
     if (r) r->uses++;
@@ -270,7 +262,7 @@ void scope_repeated(Scope *s, int first, int count)
 
 const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs)
 {
-    return named_offset(s, plain_offset(s, t, subs));
+    return scope_named(s, plain_offset(s, t, subs));
 }
 
 static const CExpr *plain_offset(Scope *s, const Tensor *t, const Sum *const *subs)

@@ -59,6 +59,7 @@ const CExpr *scope_let(Scope *s, const char *base, const CExpr *value);  /* a na
 const CExpr *scope_offset(Scope *s, const Tensor *t, const Sum *const *subs);
 /* Before the equations of a loop body are written: which offsets occur again and again, and are worth a name. */
 void scope_repeated(Scope *s, int first, int count);
+const CExpr *scope_named(Scope *s, const CExpr *offset);         /* by the name of what it has in common with those */
 /* Where t[subs] is stored: t's pointer is noted as written. */
 const CExpr *scope_element(Scope *s, Tensor *t, const Sum *const *subs);
 /* The plain part of the place of t[subs] in elements, by its storage: for the strides. */

@@ -171,7 +171,7 @@ static const CExpr *rand_value(Scope *s, const Node *e)
             return cexpr_call1(C_VEC, "uniform_of", cexpr_call2(C_INTS, "random_bits_of", key, cexpr_prefix(C_INTS, "(words)", scope_sum(s, place))));
         const Index *lane = s->lane;
         s->lane = NULL;
-        const CExpr *first = cexpr_prefix(C_WORD, "(uint32_t)", scope_sum(s, place));
+        const CExpr *first = cexpr_prefix(C_WORD, "(uint32_t)", scope_named(s, scope_sum(s, place)));
         s->lane = lane;
         return cexpr_call2(C_VEC, "uniform", key, first);
     }
