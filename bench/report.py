@@ -1,8 +1,10 @@
-"""report.py RAW RESULTS.md results.svg: from the raw lines of bench/run to the tables and the chart. Every figure of a
+"""report.py RAW RESULTS.md results.svg: from the raw lines of bench/run (RAW, RAW.shapes, RAW.ulp) to the tables and the
+chart. Every figure of a
 step is the median over the rounds; a floor is the operations of a step at the measured peak plus weights and optimizer's
 state once read and once written at the measured bandwidth. SPDX-License-Identifier: MIT"""
 import collections, os, statistics, sys
 from chart import chart
+from report_shapes import shapes_text, ulp_text
 
 TITLES = {
     'seed': 'seed: MLP 784-512-10 b128, dropout, RMSprop', 'b64': 'MLP 784-128-10 b64, SGD', 'b1': 'the same, b1',
@@ -24,7 +26,7 @@ class Raw:
             word = line.split()
             kind = word[0]
             if kind == 'time':
-                _, model, name, threads, median, _, rss = word
+                _, model, name, threads, median, _, rss, _ = word
                 self.time[model, name, int(threads)].append(float(median))
                 key = model, name.split('-')[0]
                 self.rss[key] = max(self.rss.get(key, 0), int(rss))
@@ -93,6 +95,10 @@ def machine(raw, to):
            f'One core: {raw.fma:.0f} GF/s of multiply-adds in registers; reading {reads}.',
            f'Medians of {rounds} rounds of alternating runs' + ('.' if clock == 'wall' else
            ' of one thread, by the processor\'s own time: the machine was not quiet.')]
+    if 'load' in raw.facts:
+        begin, end, nice = raw.facts['load'].split()
+        to += [f'The machine\'s load was {begin} when the steps began and {end} when they ended (1 is this benchmark alone)'
+               + (f'; it ran at priority {nice}.' if nice != '0' else '.')]
     to += [f'Left out: {why}.' for why in raw.skipped] + ['']
 
 
@@ -164,9 +170,31 @@ def goals(raw, to):
     table(to, ['what', 'goal', 'figure', 'met'], rows)
 
 
+def missed(raw, to):
+    """Of each model with a goal missed in time: the kernels that lose most against their bounds."""
+    of = collections.defaultdict(list)
+    for what, aim, shown, met in goal_rows(raw):
+        model, what = what.split(': ', 1)
+        if shown and not met:
+            of[model].append(f'{what} {shown}, not {aim}')
+    if not of:
+        return
+    to += ['## Goals missed, and where the time goes', '', 'Behind each model the kernels that lose most: time above the bound '
+           'on one core, and the share of the bound they reach.', '']
+    for m, goals in of.items():
+        to.append(f'- **{m}**: {"; ".join(goals)}.')
+        if m not in raw.kernels:
+            continue
+        lost = sorted(((k[2] - raw.bound(k[3], k[4]), k) for k in raw.kernels[m]), key=lambda p: -p[0])
+        whole = sum(max(0, l) for l, _ in lost)
+        named = [f'{k[0]} {l / 1e3:.3g} ms ({100 * raw.bound(k[3], k[4]) / k[2]:.0f} %)' for l, k in lost[:6] if l > 0.03 * whole]
+        to.append(f'  Lost in kernels, {whole / 1e3:.3g} ms in all: {", ".join(named)}.')
+    to.append('')
+
+
 def kernels(raw, to):
     to += ['## Where the time goes', '', 'Kernels of a step on one core, with barriers between them: the quickest of the '
-           'steps (the processor\'s time). Bound: operations at the measured peak, or every tensor touched once at the '
+           'steps. Bound: operations at the measured peak, or every tensor touched once at the '
            'bandwidth of where they fit, whichever is longer.', '']
     for m in raw.models:
         rows, all_us = [], sum(k[2] for k in raw.kernels[m]) or 1
@@ -203,7 +231,10 @@ def main():
     steps(raw, to)
     to += [f'![how many times as long as ours]({os.path.basename(sys.argv[3])})', '']
     goals(raw, to)
+    missed(raw, to)
     kernels(raw, to)
+    shapes_text(raw, sys.argv[1] + '.shapes', table, to)
+    ulp_text(sys.argv[1] + '.ulp', table, to)
     building(raw, to)
     to += ['Made by `make bench`: bench/run builds and runs, bench/report.py writes.']
     with open(sys.argv[2], 'w') as f:

@@ -139,7 +139,7 @@ bool tensor_twice(const dln_model *m, const dln_tensor *t)
     return m->real_bytes == 8 || (t->kind == DLN_TOTAL && m->get_double && m->put_double);
 }
 
-static bool tensor_values(const Run *r, int tensor, void *values, Problem *p)
+bool tensor_read(const Run *r, int tensor, void *values, Problem *p)
 {
     const dln_model *m = r->model;
     const dln_tensor *t = &m->tensor[tensor];
@@ -163,7 +163,7 @@ static bool saving_values(void *context, int which, const void **values, Problem
         const dln_foreign *row = s->torch ? foreign_of(m, i) : NULL;
         const size_t count = tensor_elements(&m->tensor[i]);
         free(s->part);
-        if (!(s->part = memory_new(count, bytes, p)) || !tensor_values(s->r, s->from[i], s->part, p)) return false;
+        if (!(s->part = memory_new(count, bytes, p)) || !tensor_read(s->r, s->from[i], s->part, p)) return false;
         for (size_t k = 0; k < count; k++) {
             const size_t place = row && row->place ? row->place(k) : k;
             if (place >= room) return problem_set(p, EXIT_BUG, "%s: element %zu lies outside of %s", m->tensor[i].name, k, to->name);
@@ -267,13 +267,25 @@ bool shape_equal(const StoredTensor *a, const StoredTensor *b)
     return true;
 }
 
+/* "5 of 7 tensors match: dense.w, dense.b .." */
+static void matched_add(const Run *r, const StoredTensor **found, bool whole, int matched, int asked, Problem *p)
+{
+    enum { SHOWN = 8 };
+    int shown = 0;
+    problem_add(p, "\n%d of %d tensors match", matched, asked);
+    for (int i = 0; i < r->model->tensors; i++)
+        if (found[i] && (whole || tensor_is_weight(r, i)) && shown++ < SHOWN)
+            problem_add(p, "%s%.60s", shown > 1 ? ", " : ": ", found[i]->name);
+    if (matched > SHOWN) problem_add(p, ", ..");
+}
+
 /* Holds every tensor of the model against the file and the other way round. found[i]: where tensor i is, or NULL where
  * it is missing and only training needs it. */
 static bool tensors_match(const Run *r, const StoredFile *f, bool whole, const StoredTensor **found, Problem *p)
 {
     enum { SHOWN = 20 };
     const dln_model *m = r->model;
-    int wrong = 0;
+    int wrong = 0, matched = 0, asked = 0;
     char a[120], b[120];
     Names names = { 0 };
     problem_set(p, EXIT_INPUT, "%s does not fit the model %s:", f->path, m->name);
@@ -289,6 +301,10 @@ static bool tensors_match(const Run *r, const StoredFile *f, bool whole, const S
         }
         const StoredTensor *s = stored_find(f, name);
         found[i] = s && shape_equal(&expected, s) && s->kind != STORED_OTHER ? s : NULL;
+        if (whole || tensor_is_weight(r, i)) {
+            asked++;
+            matched += found[i] != NULL;
+        }
         if (!found[i] && (whole || tensor_is_weight(r, i)) && wrong++ < SHOWN)
             problem_add(p, "\n  %-32s expected %-20s %s%s", name, stored_shape_words(&expected, a, sizeof a),
                         s ? "in the file " : "not in the file", s ? stored_shape_words(s, b, sizeof b) : "");
@@ -303,6 +319,7 @@ static bool tensors_match(const Run *r, const StoredFile *f, bool whole, const S
                         stored_shape_words(&f->tensor[i], b, sizeof b));
     }
     if (wrong > SHOWN) problem_add(p, "\n  and %d more", wrong - SHOWN);
+    matched_add(r, found, whole, matched, asked, p);
     names_free(&names);
     if (!wrong) *p = (Problem){ 0 };
     return !wrong;

@@ -42,7 +42,7 @@ bool display_due(const Display *d) { return d->kind == PROGRESS_BAR && seconds_n
 
 static void write_value(Writer *w, double value)
 {
-    write_text(w, fabs(value) >= 1e-3 || value == 0 ? "%.4f" : "%.4e", value);
+    write_text(w, (fabs(value) >= 1e-3 && fabs(value) < 1e7) || value == 0 ? "%.4f" : "%.4e", value);
 }
 
 static void write_values(Writer *w, const dln_model *m, const double *values, const char *prefix)

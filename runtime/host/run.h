@@ -42,6 +42,7 @@ bool run_check(const Run *r, int status, const char *what, Problem *p);
 int run_batch(const Run *r);                     /* samples a call: --batch, or what the model was compiled for */
 size_t tensor_elements(const dln_tensor *t);
 bool tensor_get(const Run *r, int tensor, void **values, Problem *p);           /* into a new block; frees the old one */
+bool tensor_read(const Run *r, int tensor, void *values, Problem *p);             /* what tensor_put() takes */
 bool tensor_put(const Run *r, int tensor, const void *values, Problem *p);      /* doubles if tensor_twice() */
 bool values_finite(const void *values, bool twice, size_t count);
 /* Totals are added up in double, also in a model of floats. */
@@ -165,6 +166,23 @@ bool plot_resume(Plot *plot, int64_t before, Problem *p);        /* takes over t
 bool plot_round(Plot *plot, int64_t round, const double *values, const double *validation, Problem *p);
 bool plot_write(Plot *plot, Problem *p);
 void plot_end(Plot *plot);
+
+/* diverge.c: why a loss is not finite. */
+typedef struct Snapshot {                        /* what a round of training begins with */
+    void **values;                               /* of each tensor */
+    double *last;                                /* of `at` */
+    int64_t iteration;
+    Progress at;
+} Snapshot;
+bool snapshot_take(Snapshot *s, const Run *r, const Progress *at, Problem *p);           /* over an older one, too */
+bool snapshot_back(const Snapshot *s, const Run *r, Progress *at, uint64_t seed, Problem *p);
+void snapshot_free(Snapshot *s, const Run *r);
+/* The first tensor that is not finite, -1: there is none. *room is a block to use; free() it. */
+int tensor_not_finite(const Run *r, void **room, size_t *element, double *value);
+/* Each adds words to p. */
+void tensor_describe(const Run *r, int tensor, size_t element, double value, Problem *p);
+void largest_describe(const Run *r, Problem *p);
+bool batch_describe(const Feed *f, int n, Problem *p);           /* false: all of it is finite */
 
 /* policy.c: early_stop and checkpoint of the train block. */
 typedef struct Monitor {

@@ -20,6 +20,8 @@ typedef struct Trainer {
     Plot plot;
     Policy policy;
     Progress at;
+    Snapshot begin; /* of the round */
+    int samples;    /* of the newest step */
     uint64_t seed;
     int64_t epoch_steps, round_steps, rounds, total_steps;
     double *validation; /* the newest report on the validation data */
@@ -156,40 +158,14 @@ static bool trainer_begin(Trainer *t, Run *r, Problem *p)
 
 /* ---- steps ---- */
 
-/* Why a loss is not finite: the first tensor that is not either. */
-static bool loss_explain(const Trainer *t, double loss, Problem *p)
-{
-    void *values = NULL;
-    Problem ignored;
-    problem_set(p, EXIT_INPUT, "step %lld (epoch %lld): the loss is %g; ", (long long)t->at.step,
-                (long long)t->at.epoch + 1, loss);
-    for (int i = 0; i < t->m->tensors; i++) {
-        const dln_tensor *tensor = &t->m->tensor[i];
-        if (!tensor_get(t->r, i, &values, &ignored)) break;
-        for (size_t k = 0, n = tensor_elements(tensor); k < n; k++) {
-            double v = t->m->real_bytes == 8 ? ((double *)values)[k] : (double)((float *)values)[k];
-            if (isfinite(v) || (isinf(v) && tensor->kind != DLN_PARAM)) continue; /* a state may begin with inf */
-            problem_add(p, "the first tensor that is not finite: %s (%s), element %zu. ", tensor->name,
-                        tensor->line ? tensor->line : "?", k);
-            i = t->m->tensors;
-            break;
-        }
-        if (i == t->m->tensors - 1) problem_add(p, "all tensors are finite. ");
-    }
-    free(values);
-    problem_add(p, "Nothing was saved after it; try a smaller learning rate, or clipping");
-    return false;
-}
-
-static bool trainer_step(Trainer *t, Problem *p)
+static bool trainer_step(Trainer *t, double *loss, Problem *p)
 {
     const uint64_t batch = (uint64_t)t->at.batch, first = (uint64_t)t->at.batch_in_epoch * batch;
     const Shuffle order = shuffle_new(t->feed.rows, t->seed, 2 * (uint64_t)t->at.epoch);
     const size_t shift = (size_t)shuffle_below(t->seed, 2 * (uint64_t)t->at.epoch + 1, t->feed.part->table->slide);
-    int n = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
-    double loss = 0;
+    const int n = t->samples = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
     feed_gather(&t->feed, t->policy.in_order ? NULL : &order, t->policy.in_order ? 0 : shift, first, n);
-    if (!run_check(t->r, t->m->step(t->r->object, t->feed.fields, n, &loss), "step", p)) return false;
+    if (!run_check(t->r, t->m->step(t->r->object, t->feed.fields, n, loss), "step", p)) return false;
     trainer_clock(t, "epoch_end", 0);
     t->at.step++;
     if (++t->at.batch_in_epoch == t->epoch_steps) {
@@ -197,7 +173,42 @@ static bool trainer_step(Trainer *t, Problem *p)
         t->at.epoch++;
         trainer_clock(t, "epoch", (double)t->at.epoch);
     }
-    return isfinite(loss) || loss_explain(t, loss, p);
+    return true;
+}
+
+/* Goes back to where the round began and looks for the step that made the first tensor not finite, up to step `last`. */
+static void loss_trace(Trainer *t, int64_t last, Problem *p)
+{
+    Run *r = t->r;
+    void *room = NULL;
+    size_t element = 0;
+    double loss, value = 0;
+    Problem ignored;
+    int bad;
+    if (!snapshot_back(&t->begin, r, &t->at, t->seed, &ignored)) return;
+    bad = tensor_not_finite(r, &room, &element, &value);
+    while (bad < 0 && t->at.step < last && !interrupted) {
+        if (t->at.step == last - 1) largest_describe(r, p);
+        if (!trainer_step(t, &loss, &ignored)) break;
+        bad = tensor_not_finite(r, &room, &element, &value);
+    }
+    if (bad >= 0) {
+        if (t->at.step < last) problem_add(p, "after step %lld: ", (long long)t->at.step);
+        tensor_describe(r, bad, element, value, p);
+    } else
+        problem_add(p, "after it all tensors are finite");
+    free(room);
+}
+
+/* Why a loss is not finite: the data, or the first tensor that is not either. */
+static bool loss_explain(Trainer *t, double loss, Problem *p)
+{
+    const int64_t epoch = t->at.batch_in_epoch ? t->at.epoch : t->at.epoch - 1; /* the step is done */
+    problem_set(p, EXIT_INPUT, "step %lld (epoch %lld): the loss is %g; ", (long long)t->at.step, (long long)epoch + 1,
+                loss);
+    if (!batch_describe(&t->feed, t->samples, p)) loss_trace(t, t->at.step, p);
+    problem_add(p, ". Nothing was saved after it; try a smaller learning rate, or clipping");
+    return false;
 }
 
 /* ---- rounds ---- */
@@ -274,10 +285,12 @@ static bool round_run(Trainer *t, int64_t round, Problem *p)
     if (t->in_steps && steps > t->total_steps - (round - 1) * t->round_steps)
         steps = t->total_steps - (round - 1) * t->round_steps;
     if (!done && !run_check(r, t->m->reset(r->object), "reset", p)) return false;
+    if (!snapshot_take(&t->begin, r, &t->at, p)) return false;
     display_round(&t->display, round, steps);
     begun = done;
     while (done < steps && !interrupted) {
-        if (!trainer_step(t, p)) return false;
+        double loss = 0;
+        if (!trainer_step(t, &loss, p) || (!isfinite(loss) && !loss_explain(t, loss, p))) return false;
         done++;
         if (!display_due(&t->display)) continue;
         if (!run_check(r, t->m->report(r->object, r->values), "report", p)) return false;
@@ -375,6 +388,7 @@ static void trainer_end(Trainer *t)
     free(t->validation);
     free(t->best_path);
     plot_end(&t->plot);
+    snapshot_free(&t->begin, t->r);
 }
 
 int train_command(Run *r, Problem *p)

@@ -437,7 +437,7 @@ Test(commands, a_loss_that_is_not_finite)
     tensor[0].line = NULL;
     m->tensor = tensor;
     fake_fail_step = 2;
-    expect_run(m, "train -q --epochs 3", 1, "", "the first tensor that is not finite: dense.w (?), element 3");
+    expect_run(m, "train -q --epochs 3", 1, "", "the first tensor that is not finite: dense.w of layer dense (?), element 3");
     fake_fail_step = 0;
 }
 
