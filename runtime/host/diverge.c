@@ -1,6 +1,6 @@
 /* diverge.c: why a loss is not finite. Training is the same to the bit when it is done again, so the trainer keeps what
- * the round began with; once a loss is not finite it goes back there, and looks after each step for the first tensor that
- * is not. SPDX-License-Identifier: 0BSD */
+ * the round began with; once a loss is not finite it goes back there, and looks after each step for the first tensor
+ * that is not. SPDX-License-Identifier: 0BSD */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,8 @@ bool snapshot_take(Snapshot *s, const Run *r, const Progress *at, Problem *p)
     if (!s->last && !(s->last = memory_new((size_t)m->clocks, sizeof *s->last, p))) return false;
     for (int i = 0; i < m->tensors; i++) {
         const dln_tensor *t = &m->tensor[i];
-        if (!s->values[i] && !(s->values[i] = memory_new(tensor_elements(t), tensor_twice(m, t) ? 8 : 4, p))) return false;
+        if (!s->values[i] && !(s->values[i] = memory_new(tensor_elements(t), tensor_twice(m, t) ? 8 : 4, p)))
+            return false;
         if (!tensor_read(r, i, s->values[i], p)) return false;
     }
     s->iteration = m->iteration(r->object);
@@ -113,7 +114,7 @@ void largest_describe(const Run *r, Problem *p)
 }
 
 /* A number of the batch that is not finite, the reader having let it through. */
-bool batch_describe(const Feed *f, int n, Problem *p)
+void batch_describe(const Feed *f, int n, Problem *p)
 {
     const dln_model *m = f->model;
     for (int i = 0; i < m->fields; i++) {
@@ -122,10 +123,9 @@ bool batch_describe(const Feed *f, int n, Problem *p)
         for (size_t k = 0; k < (size_t)n * elements; k++) {
             const double v = value_at(f->buffer[i], m->real_bytes == 8, k);
             if (isfinite(v)) continue;
-            problem_add(p, "the data are not finite: %s of %s is %g in sample %zu of the batch; ", m->field[i].name,
+            problem_add(p, "; among the data %s of %s is %g in sample %zu of the batch", m->field[i].name,
                         f->column[i]->file, v, k / elements);
-            return true;
+            return;
         }
     }
-    return false;
 }

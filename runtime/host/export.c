@@ -1,5 +1,5 @@
-/* export.c: the weights alone, in the format that the ending of --output names: safetensors, NumPy's .npz (an archive of
- * .npy arrays, stored without packing), or .h, constants in C for the flash of a small machine.
+/* export.c: the weights alone, in the format that the ending of --output names: safetensors, NumPy's .npz (an archive
+ * of .npy arrays, stored without packing), or .h, constants in C for the flash of a small machine.
  * SPDX-License-Identifier: 0BSD */
 #include <ctype.h>
 #include <math.h>
@@ -25,7 +25,8 @@ static bool atomic_end(AtomicFile *f, bool good, Problem *p)
 
 static bool writer_flush(Writer *w, AtomicFile *f, Problem *p)
 {
-    bool good = !w->failed ? atomic_write(f, w->text, w->length, p) : problem_set(p, EXIT_IO, "%s: out of memory", f->path);
+    bool good =
+        !w->failed ? atomic_write(f, w->text, w->length, p) : problem_set(p, EXIT_IO, "%s: out of memory", f->path);
     w->length = 0;
     return good;
 }
@@ -61,11 +62,11 @@ static void write_npy_header(Writer *w, const StoredTensor *t)
 /* What an archive says of a file in both places, the local header and the directory. */
 static void write_zip_facts(Writer *w, uint32_t crc, size_t size, size_t name)
 {
-    write_little(w, 20, 2);                      /* version of ZIP */
-    write_little(w, 0, 2);                       /* flags */
-    write_little(w, 0, 2);                       /* stored */
-    write_little(w, 0, 2);                       /* time: none, so that equal weights give equal files */
-    write_little(w, 0x21, 2);                    /* the first day of ZIP */
+    write_little(w, 20, 2);   /* version of ZIP */
+    write_little(w, 0, 2);    /* flags */
+    write_little(w, 0, 2);    /* stored */
+    write_little(w, 0, 2);    /* time: none, so that equal weights give equal files */
+    write_little(w, 0x21, 2); /* the first day of ZIP */
     write_little(w, crc, 4);
     write_little(w, size, 4);
     write_little(w, size, 4);
@@ -73,7 +74,8 @@ static void write_zip_facts(Writer *w, uint32_t crc, size_t size, size_t name)
 }
 
 /* One array; adds its entry to the directory. *at: bytes in the archive so far. */
-static bool npz_add(AtomicFile *f, const StoredTensor *t, const void *values, Writer *directory, uint64_t *at, Problem *p)
+static bool npz_add(AtomicFile *f, const StoredTensor *t, const void *values, Writer *directory, uint64_t *at,
+                    Problem *p)
 {
     const size_t bytes = stored_count(t) * (t->twice ? 8 : 4), name = strlen(t->name) + 4;
     Writer array = { 0 }, head = { 0 };
@@ -81,7 +83,8 @@ static bool npz_add(AtomicFile *f, const StoredTensor *t, const void *values, Wr
     const uint64_t size = array.length + (uint64_t)bytes;
     if (*at + size + 1000 + name + directory->length > UINT32_MAX || name > UINT16_MAX) {
         free(array.text);
-        return problem_set(p, EXIT_INPUT, "%s: %s does not fit: an .npz holds 4 GB at most; use safetensors", f->path, t->name);
+        return problem_set(p, EXIT_INPUT, "%s: %s does not fit: an .npz holds 4 GB at most; use safetensors", f->path,
+                           t->name);
     }
     uLong crc = array.failed ? 0 : crc32(0, (const Bytef *)array.text, (uInt)array.length);
     crc = crc32(crc, values, (uInt)bytes);
@@ -169,7 +172,7 @@ static bool array_write(AtomicFile *f, Writer *w, const StoredTensor *t, int num
 /* The template's @ is the prefix, $ the number of arrays. */
 static void write_template(Writer *w, const char *template, const char *prefix, int count)
 {
-    for (; *template; template++) {
+    for (; *template; template ++) {
         if (*template == '@')
             write_text(w, "%s", prefix);
         else if (*template == '$')
@@ -181,11 +184,15 @@ static void write_template(Writer *w, const char *template, const char *prefix, 
 
 static void write_head(Writer *w, const dln_model *m, const char *prefix, int count)
 {
-    write_text(w, "/* The weights of %s (%s, SHA-256 %.16s..), written by its `export`.\n", m->name, m->source, m->sha256);
-    write_template(w, " *\n *     #include \"@.h\"\n *     #include \"this file\"\n"
-                      " *     @_init(&m, memory, sizeof memory, 1);\n *     @_weights_load(&m);\n *\n"
-                      " * (`dlnc --weights=FILE.safetensors` writes them into the model's own C.) SPDX-License-Identifier: 0BSD */\n"
-                      "#ifndef @_weights_h\n#define @_weights_h\n#include <string.h>\n\n", prefix, count);
+    write_text(w, "/* The weights of %s (%s, SHA-256 %.16s..), written by its `export`.\n", m->name, m->source,
+               m->sha256);
+    write_template(
+        w,
+        " *\n *     #include \"@.h\"\n *     #include \"this file\"\n"
+        " *     @_init(&m, memory, sizeof memory, 1);\n *     @_weights_load(&m);\n *\n"
+        " * (`dlnc --weights=FILE.safetensors` writes them into the model's own C.) SPDX-License-Identifier: 0BSD */\n"
+        "#ifndef @_weights_h\n#define @_weights_h\n#include <string.h>\n\n",
+        prefix, count);
 }
 
 /* Behind the arrays: a table of them by name, and the function that puts them into a model. */
@@ -200,19 +207,21 @@ static void write_loader(Writer *w, const Weights *all, const char *prefix, bool
         write_identifier(w, all->tensor[i].name);
         write_text(w, "},\n");
     }
-    write_template(w,
-                   "};\n\n"
-                   "/* Puts them into a model after @_init(); gives the first status that is not @_OK, or -1 if the model has\n"
-                   " * no such tensor. */\n"
-                   "static inline int @_weights_load(@ *m)\n{\n"
-                   "    int count, status = 0;\n"
-                   "    const @_tensor *tensor = @_tensors(&count);\n"
-                   "    for (int i = 0; i < $ && !status; i++) {\n"
-                   "        int k = 0;\n"
-                   "        while (k < count && strcmp(tensor[k].name, @_weights[i].name)) k++;\n"
-                   "        status = k < count ? @_put(m, k, @_weights[i].values) : -1;\n"
-                   "    }\n"
-                   "    return status ? status : @_set_iteration(m, 1, 0);\n}\n#endif\n", prefix, all->tensors);
+    write_template(
+        w,
+        "};\n\n"
+        "/* Puts them into a model after @_init(); gives the first status that is not @_OK, or -1 if the model has\n"
+        " * no such tensor. */\n"
+        "static inline int @_weights_load(@ *m)\n{\n"
+        "    int count, status = 0;\n"
+        "    const @_tensor *tensor = @_tensors(&count);\n"
+        "    for (int i = 0; i < $ && !status; i++) {\n"
+        "        int k = 0;\n"
+        "        while (k < count && strcmp(tensor[k].name, @_weights[i].name)) k++;\n"
+        "        status = k < count ? @_put(m, k, @_weights[i].values) : -1;\n"
+        "    }\n"
+        "    return status ? status : @_set_iteration(m, 1, 0);\n}\n#endif\n",
+        prefix, all->tensors);
 }
 
 static bool arrays_write(const char *path, const Weights *all, Problem *p)
@@ -244,8 +253,7 @@ int export_command(Run *r, Problem *p)
     if (ends_in(to, ".h") && torch)
         return problem_set(p, EXIT_USAGE, "--layout=torch is for safetensors and .npz, not for C"), p->code;
     if (ends_in(to, ".onnx"))
-        return problem_set(p, EXIT_USAGE, "ONNX needs the model's equations: dlnc --emit=onnx --weights=%s -o %s %s",
-                           r->weights, to, r->model->source), p->code;
+        return problem_set(p, EXIT_USAGE, "export writes .safetensors, .npz and .h, not ONNX"), p->code;
     if (!trained_load(r, p)) return p->code;
     bool good = ends_in(to, ".npz") ? weights_export(r, to, torch, npz_write, p)
                 : ends_in(to, ".h") ? weights_export(r, to, false, arrays_write, p)

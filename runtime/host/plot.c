@@ -1,6 +1,6 @@
-/* plot.c: --plot FILE.svg: a panel for each figure, one curve for training and one for validation over the epochs. The
- * picture carries its own colours for light and dark pages, and its numbers too (in <metadata>), so that --resume goes on
- * with the curves of before. Redrawn at most once a second and at the end. SPDX-License-Identifier: 0BSD */
+/* plot.c: --plot FILE.svg: a panel for each figure, a curve for training and one for validation over the epochs. The
+ * picture carries its own colours for light and dark pages, and its numbers too (in <metadata>), so that --resume goes
+ * on with the curves of before. Redrawn at most once a second and at the end. SPDX-License-Identifier: 0BSD */
 #include <ctype.h>
 #include <jansson.h>
 #include <math.h>
@@ -9,8 +9,16 @@
 #include <unistd.h>
 #include "run.h"
 
-enum { WIDTH = 460, HEIGHT = 270, LEFT = 62, RIGHT = 18, TOP = 40, BOTTOM = 44, HEAD = 34 };   /* of a panel; of the page */
-enum { TICKS = 12, DOTS = 40 };                  /* the most on an axis; points with a mark of their own */
+enum {
+    WIDTH = 460,
+    HEIGHT = 270,
+    LEFT = 62,
+    RIGHT = 18,
+    TOP = 40,
+    BOTTOM = 44,
+    HEAD = 34
+};                              /* of a panel; of the page */
+enum { TICKS = 12, DOTS = 40 }; /* the most on an axis; points with a mark of their own */
 
 /* A range of numbers along an axis; logarithmic where the numbers span several powers of ten. */
 typedef struct Axis {
@@ -54,7 +62,8 @@ static double *point_of(const Plot *plot, size_t i) { return plot->point + i * (
 static double *point_add(Plot *plot, int64_t round, Problem *p)
 {
     const size_t width = 1 + 2 * (size_t)plot->count;
-    if (!memory_grow((void **)&plot->point, &plot->room, (plot->points + 1) * width, sizeof *plot->point, p)) return NULL;
+    if (!memory_grow((void **)&plot->point, &plot->room, (plot->points + 1) * width, sizeof *plot->point, p))
+        return NULL;
     double *point = point_of(plot, plot->points++);
     point[0] = (double)round;
     for (size_t i = 1; i < width; i++) point[i] = (double)NAN;
@@ -159,13 +168,13 @@ static void write_axes(Writer *w, const Plot *plot, const Axis *x, const Axis *y
 {
     for (int i = 0; i < y->ticks; i++) {
         double at = place_y(y, y->tick[i]);
-        write_text(w, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text class=\"end\" x=\"%d\" y=\"%.1f\">%.6g</text>\n", LEFT,
-                   at, WIDTH - RIGHT, LEFT - 6, at + 4, y->tick[i]);
+        write_text(w, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text class=\"end\" x=\"%d\" y=\"%.1f\">%.6g</text>\n",
+                   LEFT, at, WIDTH - RIGHT, LEFT - 6, at + 4, y->tick[i]);
     }
     for (int i = 0; i < x->ticks; i++) {
         double at = place_x(x, x->tick[i]);
-        write_text(w, "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text class=\"mid\" x=\"%.1f\" y=\"%d\">%.0f</text>\n", at,
-                   TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 17, x->tick[i]);
+        write_text(w, "<path class=\"grid\" d=\"M%.1f %dV%d\"/><text class=\"mid\" x=\"%.1f\" y=\"%d\">%.0f</text>\n",
+                   at, TOP, HEIGHT - BOTTOM, at, HEIGHT - BOTTOM + 17, x->tick[i]);
     }
     write_text(w, "<rect class=\"frame\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", LEFT, TOP,
                WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
@@ -192,9 +201,10 @@ static void write_curve(Writer *w, const Plot *plot, const Axis *x, const Axis *
     for (size_t i = 0; plot->points <= DOTS && i < plot->points; i++) {
         const double *point = point_of(plot, i);
         if (isfinite(point[1 + at]))
-            write_text(w, "<circle class=\"dot %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"><title>%s %.0f: %.6g</title></circle>\n",
-                       class, place_x(x, point[0]), place_y(y, point[1 + at]), plot->in_steps ? "round" : "epoch", point[0],
-                       point[1 + at]);
+            write_text(
+                w, "<circle class=\"dot %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"><title>%s %.0f: %.6g</title></circle>\n",
+                class, place_x(x, point[0]), place_y(y, point[1 + at]), plot->in_steps ? "round" : "epoch", point[0],
+                point[1 + at]);
     }
 }
 
@@ -205,7 +215,8 @@ static void write_legend(Writer *w, const Plot *plot, int at)
     for (int k = 0; k <= plot->validated; k++) {
         int x = WIDTH - RIGHT - 110 - (plot->validated - k) * 115;
         write_text(w, "<path class=\"%s\" stroke-width=\"3\" d=\"M%d %dh16\"/><text x=\"%d\" y=\"%d\">%s %.4g</text>\n",
-                   k ? "val" : "train", x, TOP - 15, x + 21, TOP - 11, k ? "val" : "train", last[1 + at + k * plot->count]);
+                   k ? "val" : "train", x, TOP - 15, x + 21, TOP - 11, k ? "val" : "train",
+                   last[1 + at + k * plot->count]);
     }
 }
 
@@ -246,15 +257,18 @@ static void write_picture(Writer *w, const Plot *plot)
 {
     int panels = 0, drawn = 0;
     for (int i = 0; i < plot->model->metrics; i++) panels += plot->model->metric[i].values == 1;
-    const int columns = panels > 1 ? 2 : 1, width = columns * WIDTH, height = HEAD + (panels + columns - 1) / columns * HEIGHT;
-    write_text(w,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n"
-               "<title>", width, height, width, height);
+    const int columns = panels > 1 ? 2 : 1, width = columns * WIDTH,
+              height = HEAD + (panels + columns - 1) / columns * HEIGHT;
+    write_text(
+        w,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n"
+        "<title>",
+        width, height, width, height);
     write_escaped(w, plot->model->name);
     write_text(w, ": training</title>\n%s", style);
     write_points(w, plot);
-    write_text(w, "<rect class=\"page\" width=\"%d\" height=\"%d\"/>\n<text class=\"title\" x=\"%d\" y=\"24\">", width, height,
-               LEFT);
+    write_text(w, "<rect class=\"page\" width=\"%d\" height=\"%d\"/>\n<text class=\"title\" x=\"%d\" y=\"24\">", width,
+               height, LEFT);
     write_escaped(w, plot->model->name);
     write_text(w, "</text>\n");
     for (int i = 0, at = 0; i < plot->model->metrics; at += plot->model->metric[i++].values) {
@@ -308,7 +322,8 @@ bool plot_resume(Plot *plot, int64_t before, Problem *p)
     Bytes file = { 0 };
     Problem ignored;
     bool good = true;
-    if (!plot->path || access(plot->path, R_OK) || !file_read(plot->path, (size_t)1 << 28, &file, &ignored)) return true;
+    if (!plot->path || access(plot->path, R_OK) || !file_read(plot->path, (size_t)1 << 28, &file, &ignored))
+        return true;
     const char *from = strstr((char *)file.at, begin), *to = from ? strstr(from, end) : NULL;
     from += from ? sizeof begin - 1 : 0;
     json_t *rounds = to ? stored_json(plot->path, from, (size_t)(to - from), &ignored) : NULL;

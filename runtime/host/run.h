@@ -182,7 +182,7 @@ int tensor_not_finite(const Run *r, void **room, size_t *element, double *value)
 /* Each adds words to p. */
 void tensor_describe(const Run *r, int tensor, size_t element, double value, Problem *p);
 void largest_describe(const Run *r, Problem *p);
-bool batch_describe(const Feed *f, int n, Problem *p);           /* false: all of it is finite */
+void batch_describe(const Feed *f, int n, Problem *p);
 
 /* policy.c: early_stop and checkpoint of the train block. */
 typedef struct Monitor {

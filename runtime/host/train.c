@@ -200,13 +200,14 @@ static void loss_trace(Trainer *t, int64_t last, Problem *p)
     free(room);
 }
 
-/* Why a loss is not finite: the data, or the first tensor that is not either. */
+/* Why a loss is not finite: the first tensor that is not either, and what the data hold. */
 static bool loss_explain(Trainer *t, double loss, Problem *p)
 {
     const int64_t epoch = t->at.batch_in_epoch ? t->at.epoch : t->at.epoch - 1; /* the step is done */
     problem_set(p, EXIT_INPUT, "step %lld (epoch %lld): the loss is %g; ", (long long)t->at.step, (long long)epoch + 1,
                 loss);
-    if (!batch_describe(&t->feed, t->samples, p)) loss_trace(t, t->at.step, p);
+    loss_trace(t, t->at.step, p);
+    batch_describe(&t->feed, t->samples, p);
     problem_add(p, ". Nothing was saved after it; try a smaller learning rate, or clipping");
     return false;
 }
