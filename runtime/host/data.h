@@ -1,7 +1,8 @@
 /* data.h: samples. A reader makes a Table: columns of equal length, in the type of the file. A Part is a table or a
  * share of one (train, test). A Feed copies samples of a part into the batch buffers of a model.
  *
- *     data block --source.c--> Part of a Table (idx.c csv.c chars.c cifar.c npy.c) --feed.c--> batches
+ *     data block --source.c--> Part of a Table (idx.c csv.c chars.c cifar.c npy.c) --share.c--> other parts
+ *     --feed.c--> batches
  * SPDX-License-Identifier: 0BSD */
 #ifndef HOST_DATA_H
 #define HOST_DATA_H
@@ -15,7 +16,8 @@ typedef struct Column {
     CellType type;
     int rank, extent[DLN_MAX_RANK];              /* of one sample */
     size_t elements;                             /* their product */
-    const void *cells;                           /* sample r begins at element r * elements */
+    size_t step;                                 /* sample r begins at element r * step; 0: r * elements */
+    const void *cells;
     void *owned;                                 /* freed with the column; NULL: somebody else's */
     bool is_target;
     const Names *classes;                        /* what the numbers stand for, or NULL */
@@ -27,10 +29,14 @@ typedef struct Table {
     Column *column;
     size_t slide;                                /* text: training moves all samples by fewer elements than this .. */
     size_t room;                                 /* .. but the begin of none beyond this element */
+    bool ordered;                                /* windows: a split keeps their order, and leaves out .. */
+    uint64_t overlap;                            /* .. so many at a cut, whose targets lie beyond it */
 } Table;
 Column *table_add(Table *t, const char *name, const char *file, Problem *p);  /* a new column, else empty */
 const Column *table_find(const Table *t, const char *name);
 void table_free(Table *t);
+double column_value(const Column *c, size_t element);
+size_t column_step(const Column *c);             /* elements from one sample to the next */
 
 /* shuffle.c: an order of 0 .. count - 1 that is computed, not stored: place i holds element shuffle_place(i). */
 typedef struct Shuffle { uint64_t count, key; int bits; } Shuffle;
@@ -44,6 +50,8 @@ bool cifar_read(const char *path, Table *t, Problem *p);                      /*
 bool npy_read(const Bytes *array, const char *file, const char *field, Table *t, Problem *p);    /* adds a column */
 bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, Problem *p);     /* one file of it */
 
+typedef enum { MISSING_REFUSED, MISSING_DROPS, MISSING_ZERO, MISSING_NAN } CsvMissing;     /* DROPS: the row */
+typedef struct ColumnList { int count; const char *const *at; } ColumnList;              /* names or numbers */
 typedef struct CsvSpec {
     int header;                                  /* 1, 0, -1: look */
     char separator;                              /* 0: look; ' ': any blanks */
@@ -53,6 +61,12 @@ typedef struct CsvSpec {
     int names;
     const char *const *name;                     /* of all columns, where there is no header */
     const char *target_field;                    /* the name of the target's field; NULL: the column's */
+    ColumnList keep;                             /* the features, if any is listed; else all that are left */
+    ColumnList category;                         /* texts: a feature for each */
+    ColumnList numbered;                         /* texts: a field of its own with the number of each; or the target */
+    CsvMissing missing;
+    Names *(*names_of)(void *context, const char *column, Problem *p);    /* the texts of such a column; kept with weights */
+    void *context;
 } CsvSpec;
 bool csv_read(Bytes *text, const char *file, const CsvSpec *spec, bool wide, Names *classes, Table *t, Problem *p);
 /* Fields tokens and next: windows of `context` characters, ids by sorted order unless `alphabet` has names already. */
@@ -64,8 +78,10 @@ bool chars_split(const Table *all, double from, double to, Table *part, Problem 
 typedef struct Part {
     char *name;
     const Table *table;
-    const struct Part *of;                       /* has the rows, here in `order`, from `first` on; NULL: the table's */
+    const struct Part *of;                       /* has the rows, here in `order` or as `list`, from `first` on; NULL: the table's */
     Shuffle order;
+    const uint64_t *list;                        /* in place of the order, where there is one */
+    uint64_t *list_owned;                        /* freed with the part */
     uint64_t first, rows;
     Table *own;
 } Part;

@@ -33,29 +33,18 @@ static bool shape_fits(const Column *c, const dln_field *f)
     return i == c->rank && j == f->rank ? true : c->rank <= 1;
 }
 
-static double cell_value(const Column *c, size_t at)
-{
-    switch (c->type) {
-    case CELL_U8: return ((const uint8_t *)c->cells)[at];
-    case CELL_I32: return ((const int32_t *)c->cells)[at];
-    case CELL_F32: return (double)((const float *)c->cells)[at];
-    case CELL_F64: break;
-    }
-    return ((const double *)c->cells)[at];
-}
-
 /* Whole numbers, and within the classes where they are known. */
 static bool integers_check(const Table *t, const Column *c, const dln_field *f, Problem *p)
 {
     const double least = f->classes ? 0 : INT32_MIN, most = f->classes ? f->classes - 1 : INT32_MAX;
-    size_t count = t->slide ? t->room + c->elements : (size_t)t->rows * c->elements;
+    size_t count = t->slide ? t->room + c->elements : (size_t)(t->rows - 1) * column_step(c) + c->elements;
     if (c->classes && f->classes && c->classes->count > f->classes)
         return problem_set(p, EXIT_INPUT, "%s: %s has %d different values (%.40s, %.40s ..), but the model takes %d",
                            c->file, c->name, c->classes->count, c->classes->name[0], c->classes->name[1], f->classes);
     for (size_t i = 0; i < count; i++) {
-        double value = cell_value(c, i);
+        double value = column_value(c, i);
         if (value >= least && value <= most && value == floor(value)) continue;
-        problem_set(p, EXIT_INPUT, "%s: sample %zu: %s is %g, ", c->file, t->slide ? i : i / c->elements, c->name,
+        problem_set(p, EXIT_INPUT, "%s: sample %zu: %s is %g, ", c->file, t->slide ? i : i / column_step(c), c->name,
                     value);
         if (value != floor(value))
             problem_add(p, "but the model takes whole numbers there");
@@ -180,7 +169,7 @@ void feed_gather(Feed *f, const Shuffle *order, size_t shift, uint64_t first, in
         for (int k = 0; k < f->model->fields; k++) {
             const Column *c = f->column[k];
             if (!c) continue;
-            size_t begin = (size_t)row * c->elements;
+            size_t begin = (size_t)row * column_step(c);
             if (t->slide) begin = begin + shift < t->room ? begin + shift : t->room;
             sample_copy(c->type, c->cells, begin, c->elements, f->model->field[k].type, f->model->real_bytes,
                         f->buffer[k], (size_t)i * c->elements);

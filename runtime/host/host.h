@@ -35,6 +35,8 @@ void write_json_string(Writer *w, const char *text);             /* with its quo
 /* number.c: numbers as text, whatever the locale says. All of `text` must be the number. */
 typedef enum { NUMBER_GOOD, NUMBER_NONE, NUMBER_RANGE } NumberResult;
 NumberResult number_parse(const char *text, size_t length, double *out);                /* finite decimals only */
+/* The number that text begins with, up to where it ends; NULL: there is none, or none that is quickly had. */
+const char *number_scan(const char *text, const char *end, double *out);
 NumberResult integer_parse(const char *text, size_t length, int64_t low, int64_t high, int64_t *out);
 
 /* names.c: distinct texts in order of first appearance: classes, characters, columns. */

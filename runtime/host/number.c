@@ -1,5 +1,8 @@
-/* number.c: decimal numbers from text, strictly and whatever the locale is. Most numbers of a table take the short way:
- * up to 19 digits and a power of ten that a double holds exactly give the correctly rounded value with one operation.
+/* number.c: decimal numbers from text, strictly and whatever the locale is, correctly rounded. Numbers of a table take
+ * the first of these ways that is open to them:
+ *     up to 2^53 times a power of ten that a double holds: one operation
+ *     up to 19 digits times 10^-27 .. 10^27: one product or quotient of integers of 128 bits, rounded by hand
+ *     strtod
  * SPDX-License-Identifier: 0BSD */
 #include <errno.h>
 #include <locale.h>
@@ -33,7 +36,8 @@ static const char *digits_scan(const char *c, const char *end, Decimal *d, bool 
     return c;
 }
 
-static bool decimal_scan(const char *c, const char *end, Decimal *d)
+/* Gives where the number ends; NULL: there is none. */
+static const char *decimal_scan(const char *c, const char *end, Decimal *d)
 {
     const char *begin, *point = NULL;
     *d = (Decimal){ .exact = true };
@@ -44,17 +48,17 @@ static bool decimal_scan(const char *c, const char *end, Decimal *d)
         point = c;
         c = digits_scan(c + 1, end, d, true);
     }
-    if (c - begin == (point != NULL)) return false; /* no digit at all */
+    if (c - begin == (point != NULL)) return NULL; /* no digit at all */
     if (c < end && (*c == 'e' || *c == 'E')) {
         bool down = false;
         int64_t power = 0;
         if (++c < end && (*c == '-' || *c == '+')) down = *c++ == '-';
-        if (c == end) return false;
+        if (c == end || !is_digit(*c)) return NULL;
         for (; c < end && is_digit(*c); c++)
             if (power < 1000000) power = power * 10 + (*c - '0');
         d->power += down ? -power : power;
     }
-    return c == end;
+    return c;
 }
 
 static locale_t plain_locale(void)
@@ -64,19 +68,89 @@ static locale_t plain_locale(void)
     return made;
 }
 
-NumberResult number_parse(const char *text, size_t length, double *out)
+#ifdef __SIZEOF_INT128__
+__extension__ typedef unsigned __int128 Wide;
+
+/* q * 2^power, rounded to the nearest, ties to even; `more`: the true value lies a little above q. */
+static double rounded(uint64_t q, int power, bool more)
+{
+    const int drop = 64 - __builtin_clzll(q) - 53;
+    if (drop > 0) {
+        const uint64_t rest = q & (((uint64_t)1 << drop) - 1), half = (uint64_t)1 << (drop - 1);
+        q >>= drop;
+        power += drop;
+        q += rest > half || (rest == half && (more || (q & 1)));
+    }
+    const uint64_t scale = (uint64_t)(1023 + power) << 52;
+    double two;
+    memcpy(&two, &scale, sizeof two);
+    return (double)q * two;
+}
+
+enum { FIVES = 28 }; /* 5^27 < 2^64 */
+
+static double decimal_wide(uint64_t mantissa, int power)
+{
+    static const uint64_t five[FIVES] = {
+        UINT64_C(1), UINT64_C(5), UINT64_C(25), UINT64_C(125), UINT64_C(625), UINT64_C(3125), UINT64_C(15625),
+        UINT64_C(78125), UINT64_C(390625), UINT64_C(1953125), UINT64_C(9765625), UINT64_C(48828125),
+        UINT64_C(244140625), UINT64_C(1220703125), UINT64_C(6103515625), UINT64_C(30517578125),
+        UINT64_C(152587890625), UINT64_C(762939453125), UINT64_C(3814697265625), UINT64_C(19073486328125),
+        UINT64_C(95367431640625), UINT64_C(476837158203125), UINT64_C(2384185791015625),
+        UINT64_C(11920928955078125), UINT64_C(59604644775390625), UINT64_C(298023223876953125),
+        UINT64_C(1490116119384765625), UINT64_C(7450580596923828125)
+    };
+    if (!mantissa) return 0;
+    const int up = __builtin_clzll(mantissa);
+    if (power < 0) { /* the quotient has 63 or 64 bits */
+        const int by = __builtin_clzll(five[-power]);
+        const Wide n = (Wide)(mantissa << up) << 63;
+        const uint64_t d = five[-power] << by, q = (uint64_t)(n / d);
+        return rounded(q, power + by - up - 63, (uint64_t)n != q * d);
+    }
+    const Wide product = (Wide)(mantissa << up) * five[power];
+    const uint64_t high = (uint64_t)(product >> 64), low = (uint64_t)product;
+    if (!high) return rounded(low, power - up, false);
+    const int room = __builtin_clzll(high);
+    const uint64_t q = room ? high << room | low >> (64 - room) : high;
+    return rounded(q, power - up + 64 - room, (room ? low << room : low) != 0);
+}
+#else
+enum { FIVES = 0 };
+static double decimal_wide(uint64_t mantissa, int power) { return (double)mantissa * power; } /* never called */
+#endif
+
+/* The value, if it needs no strtod. */
+static bool decimal_value(const Decimal *d, double *out)
 {
     static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+    double value;
+    if (!d->exact) return false;
+    if (d->mantissa <= (uint64_t)1 << 53 && d->power >= -22 && d->power <= 22) {
+        value = (double)d->mantissa;
+        value = d->power < 0 ? value / tens[-d->power] : value * tens[d->power];
+    } else if (d->power > -FIVES && d->power < FIVES)
+        value = decimal_wide(d->mantissa, (int)d->power);
+    else
+        return false;
+    *out = d->negative ? -value : value;
+    return true;
+}
+
+const char *number_scan(const char *text, const char *end, double *out)
+{
+    Decimal d;
+    const char *after = decimal_scan(text, end, &d);
+    return after && decimal_value(&d, out) ? after : NULL;
+}
+
+NumberResult number_parse(const char *text, size_t length, double *out)
+{
     Decimal d;
     char copy[512];
-    if (!decimal_scan(text, text + length, &d)) return NUMBER_NONE;
-    if (d.exact && d.mantissa <= (uint64_t)1 << 53 && d.power >= -22 && d.power <= 22) {
-        double value = (double)d.mantissa;
-        value = d.power < 0 ? value / tens[-d.power] : value * tens[d.power];
-        *out = d.negative ? -value : value;
-        return NUMBER_GOOD;
-    }
+    if (decimal_scan(text, text + length, &d) != text + length) return NUMBER_NONE;
+    if (decimal_value(&d, out)) return NUMBER_GOOD;
     if (length >= sizeof copy) return NUMBER_RANGE;
     memcpy(copy, text, length);
     copy[length] = 0;

@@ -1,11 +1,11 @@
 /* source.c: the data block. `train = idx(..)` and its like make parts of tables, `train, test = split(all, 0.8)` shares
- * one out. A definition is read when its name is first asked for; eval never reads the training files.
+ * one out (share.c). A definition is read when its name is first asked for; eval never reads the training files.
  * Adding a source is a reader and a line in `sources`. SPDX-License-Identifier: 0BSD */
 #include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "data.h"
+#include "source.h"
 
 typedef bool SourceRead(Data *d, const dln_value *call, Table *t, Problem *p);
 static SourceRead idx_source, csv_source, text_source, cifar_source, npy_source, npz_source;
@@ -16,7 +16,11 @@ static const struct {
     { "idx", idx_source },       { "csv", csv_source }, { "text", text_source },
     { "cifar10", cifar_source }, { "npy", npy_source }, { "npz", npz_source },
 };
-enum { SOURCES = sizeof sources / sizeof *sources };
+static const struct {
+    const char *name;
+    bool (*define)(Data *d, const dln_value *call, const char *name, Problem *p);
+} shares[] = { { "split", split_define }, { "window", window_define } };
+enum { SOURCES = sizeof sources / sizeof *sources, SHARES = sizeof shares / sizeof *shares };
 static const size_t FILE_MOST = (size_t)1 << 34; /* bytes of a file that is read as a whole */
 
 void data_begin(Data *d, const dln_model *m, const char *folder) { *d = (Data){ .model = m, .folder = folder }; }
@@ -28,13 +32,12 @@ const dln_value *value_find(const dln_value *values, int count, const char *key)
     return NULL;
 }
 
-static const dln_value *argument(const dln_value *call, const char *key)
+const dln_value *argument(const dln_value *call, const char *key)
 {
     return value_find(call->items, call->count, key);
 }
 
-/* Every named argument must be one of `known` (a list that ends with NULL). */
-static bool arguments_check(const dln_value *call, const char *const *known, Problem *p)
+bool arguments_check(const dln_value *call, const char *const *known, Problem *p)
 {
     int count = 0;
     while (known[count]) count++;
@@ -50,6 +53,18 @@ static bool arguments_check(const dln_value *call, const char *const *known, Pro
     return true;
 }
 
+bool argument_flag(const dln_value *call, const char *key, bool *out, Problem *p)
+{
+    const dln_value *v = argument(call, key);
+    if (!v) return true;
+    const bool word = v->kind == DLN_WORD, number = v->kind == DLN_NUMBER;
+    const bool yes = (word && !strcmp(v->text, "true")) || (number && v->number == 1);
+    if (!yes && !(word && !strcmp(v->text, "false")) && !(number && v->number == 0))
+        return problem_set(p, EXIT_INPUT, "data: %s: %s is true or false", call->text, key);
+    *out = yes;
+    return true;
+}
+
 /* The first argument, a file name. */
 static const char *argument_file(const dln_value *call, Problem *p)
 {
@@ -58,7 +73,7 @@ static const char *argument_file(const dln_value *call, Problem *p)
     return NULL;
 }
 
-static bool argument_integer(const dln_value *call, const char *key, double low, double high, int64_t *out, Problem *p)
+bool argument_integer(const dln_value *call, const char *key, double low, double high, int64_t *out, Problem *p)
 {
     const dln_value *v = argument(call, key);
     if (!v) return true;
@@ -170,49 +185,82 @@ static const char *only_target(const dln_model *m)
 static bool header_mode(const dln_value *call, int *mode, Problem *p)
 {
     const dln_value *v = argument(call, "header");
+    bool yes = false;
     *mode = -1;
     if (!v || (v->kind == DLN_WORD && !strcmp(v->text, "auto"))) return true;
-    if (v->kind == DLN_WORD && !strcmp(v->text, "true"))
-        *mode = 1;
-    else if (v->kind == DLN_WORD && !strcmp(v->text, "false"))
-        *mode = 0;
-    else if (v->kind == DLN_NUMBER && (v->number == 0 || v->number == 1))
-        *mode = (int)v->number;
-    else
+    if (!argument_flag(call, "header", &yes, p))
         return problem_set(p, EXIT_INPUT, "data: csv: header is true, false or auto");
+    *mode = yes;
     return true;
 }
 
-/* Reads text as the call says; without a call, as a table of features. */
-static bool csv_read_as(Data *d, const dln_value *call, Bytes *text, const char *path, Table *t, Problem *p)
+static bool missing_mode(const dln_value *call, CsvMissing *mode, Problem *p)
 {
-    static const char *const known[] = { "target", "drop", "header", "separator", "names", NULL };
-    Names target = { 0 }, drop = { 0 }, names = { 0 };
+    static const char *const words[] = { [MISSING_REFUSED] = "error", [MISSING_DROPS] = "drop",
+                                         [MISSING_ZERO] = "zero", [MISSING_NAN] = "nan" };
+    const dln_value *v = argument(call, "missing");
+    if (!v) return true;
+    for (int i = 0; v->kind == DLN_WORD && i < 4; i++)
+        if (!strcmp(v->text, words[i])) {
+            *mode = (CsvMissing)i;
+            return true;
+        }
+    return problem_set(p, EXIT_INPUT, "data: csv: missing is error, drop, zero or nan");
+}
+
+static bool separator_read(const dln_value *call, char *separator, Problem *p)
+{
+    const dln_value *v = argument(call, "separator");
+    if (v && (v->kind != DLN_STRING || strlen(v->text) != 1))
+        return problem_set(p, EXIT_INPUT, "data: csv: separator is one character, as \";\"");
+    if (v) *separator = v->text[0];
+    return true;
+}
+
+/* The texts of a category are kept as those of classes are. */
+static Names *category_names(void *context, const char *column, Problem *p)
+{
+    return data_classes(context, column, p);
+}
+
+/* The lists of columns of a call. */
+enum { LIST_TARGET, LIST_DROP, LIST_NAMES, LIST_COLUMNS, LIST_CATEGORIES, LIST_NUMBERED, LISTS };
+
+static bool csv_spec(const dln_value *call, Names list[LISTS], CsvSpec *spec, Problem *p)
+{
+    static const char *const key[LISTS] = { "target", "drop", "names", "columns", "categories", "numbered" };
+    static const char *const known[] = { "target",   "drop",      "names",  "columns", "categories",
+                                         "numbered", "separator", "header", "missing", NULL };
+    if (!arguments_check(call, known, p) || !header_mode(call, &spec->header, p) ||
+        !missing_mode(call, &spec->missing, p) || !separator_read(call, &spec->separator, p))
+        return false;
+    for (int i = 0; i < LISTS; i++)
+        if (!columns_list(call, key[i], &list[i], p)) return false;
+    if (list[LIST_TARGET].count > 1) return problem_set(p, EXIT_INPUT, "data: csv: one target only");
+#define LIST(i) ((ColumnList){ list[i].count, (const char *const *)list[i].name })
+    spec->target = list[LIST_TARGET].count ? list[LIST_TARGET].name[0] : NULL;
+    spec->drops = list[LIST_DROP].count;
+    spec->drop = LIST(LIST_DROP).at;
+    spec->names = list[LIST_NAMES].count;
+    spec->name = LIST(LIST_NAMES).at;
+    spec->keep = LIST(LIST_COLUMNS);
+    spec->category = LIST(LIST_CATEGORIES);
+    spec->numbered = LIST(LIST_NUMBERED);
+#undef LIST
+    return true;
+}
+
+/* Reads text as the call says; without a call, as a table of features; `bare`: the target is not there. */
+static bool csv_read_as(Data *d, const dln_value *call, bool bare, Bytes *text, const char *path, Table *t, Problem *p)
+{
+    Names list[LISTS] = { 0 };
     const char *field = only_target(d->model);
-    CsvSpec spec = { .header = -1, .target_field = field };
+    CsvSpec spec = { .header = -1, .target_field = field, .names_of = category_names, .context = d };
     Names *classes = data_classes(d, field ? field : "target", p);
-    bool good = classes && (!call || (arguments_check(call, known, p) && columns_list(call, "target", &target, p) &&
-                                      columns_list(call, "drop", &drop, p) && columns_list(call, "names", &names, p) &&
-                                      header_mode(call, &spec.header, p)));
-    if (good && target.count > 1) good = problem_set(p, EXIT_INPUT, "data: csv: one target only");
-    const dln_value *separator = good && call ? argument(call, "separator") : NULL;
-    if (separator) {
-        if (separator->kind != DLN_STRING || strlen(separator->text) != 1)
-            good = problem_set(p, EXIT_INPUT, "data: csv: separator is one character, as \";\"");
-        else
-            spec.separator = separator->text[0];
-    }
-    if (good) {
-        spec.target = target.count ? target.name[0] : NULL;
-        spec.drops = drop.count;
-        spec.drop = (const char *const *)drop.name;
-        spec.names = names.count;
-        spec.name = (const char *const *)names.name;
-        good = csv_read(text, path, &spec, d->model->real_bytes == 8, classes, t, p);
-    }
-    names_free(&target);
-    names_free(&drop);
-    names_free(&names);
+    bool good = classes && (!call || csv_spec(call, list, &spec, p));
+    if (bare) spec.target = NULL;
+    good = good && csv_read(text, path, &spec, d->model->real_bytes == 8, classes, t, p);
+    for (int i = 0; i < LISTS; i++) names_free(&list[i]);
     return good;
 }
 
@@ -221,7 +269,7 @@ static bool csv_source(Data *d, const dln_value *call, Table *t, Problem *p)
     Bytes text = { 0 };
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
-    bool good = path && file_read(path, FILE_MOST, &text, p) && csv_read_as(d, call, &text, path, t, p);
+    bool good = path && file_read(path, FILE_MOST, &text, p) && csv_read_as(d, call, false, &text, path, t, p);
     free(text.at);
     free(path);
     return good;
@@ -267,16 +315,7 @@ static bool cifar_source(Data *d, const dln_value *call, Table *t, Problem *p)
 
 /* ---- parts ---- */
 
-uint64_t part_row(const Part *part, uint64_t i)
-{
-    for (; part->of; part = part->of) {
-        i += part->first;
-        if (part->order.count) i = shuffle_place(&part->order, i);
-    }
-    return i;
-}
-
-static Part *part_new(Data *d, const char *name, size_t length, Problem *p)
+Part *part_new(Data *d, const char *name, size_t length, Problem *p)
 {
     if (!memory_grow((void **)&d->part, &d->part_room, (size_t)d->parts + 1, sizeof *d->part, p)) return NULL;
     Part *part = memory_new(1, sizeof *part, p);
@@ -287,7 +326,7 @@ static Part *part_new(Data *d, const char *name, size_t length, Problem *p)
     return d->part[d->parts++] = part;
 }
 
-static Part *part_of_table(Data *d, const char *name, size_t length, Table **table, Problem *p)
+Part *part_of_table(Data *d, const char *name, size_t length, Table **table, Problem *p)
 {
     Part *part = part_new(d, name, length, p);
     if (!part || !(part->own = memory_new(1, sizeof *part->own, p))) return NULL;
@@ -295,98 +334,25 @@ static Part *part_of_table(Data *d, const char *name, size_t length, Table **tab
     return part;
 }
 
-static void part_drop_last(Data *d)
+void part_drop_last(Data *d)
 { /* one that could not be made */
     Part *part = d->part[--d->parts];
     if (part->own) table_free(part->own);
     free(part->own);
+    free(part->list_owned);
     free(part->name);
     free(part);
 }
 
-/* Shares of `split(all, 0.8, 0.1, seed = 42)`: their upper ends as parts of 1, the last being 1. */
-static int split_ends(const dln_value *call, double *end, int most, Problem *p)
-{
-    int count = 0;
-    double sum = 0;
-    for (int i = 1; i < call->count; i++) {
-        const dln_value *v = &call->items[i];
-        if (v->key) continue;
-        if (v->kind != DLN_NUMBER || !(v->number > 0) || !((sum += v->number) < 1) || count == most - 1) {
-            problem_set(p, EXIT_INPUT, "data: split(all, 0.8): shares are numbers above 0 whose sum is below 1");
-            return 0;
-        }
-        end[count++] = sum;
-    }
-    if (!count) problem_set(p, EXIT_INPUT, "data: split needs a share: split(all, 0.8)");
-    end[count] = 1;
-    return count ? count + 1 : 0;
-}
-
-static const char *next_name(const char *key, size_t *length)
-{
-    while (*key == ' ' || *key == ',') key++;
-    *length = strcspn(key, ", ");
-    return *length ? key : NULL;
-}
-
-/* Makes all parts that the key names. */
-static bool split_define(Data *d, const dln_value *call, Problem *p)
-{
-    static const char *const known[] = { "seed", "shuffle", NULL };
-    enum { MOST = 16 };
-    double end[MOST], begin = 0;
-    int64_t seed = 0;
-    const dln_value *shuffle = argument(call, "shuffle");
-    if (!arguments_check(call, known, p) || !argument_integer(call, "seed", 0, 1e15, &seed, p)) return false;
-    if (!call->count || call->items[0].key || call->items[0].kind != DLN_WORD)
-        return problem_set(p, EXIT_INPUT, "data: split needs what to split first: split(all, 0.8)");
-    bool mixed = !(shuffle && ((shuffle->kind == DLN_WORD && !strcmp(shuffle->text, "false")) ||
-                               (shuffle->kind == DLN_NUMBER && shuffle->number == 0)));
-    const Part *all = data_part(d, call->items[0].text, p);
-    int shares = all ? split_ends(call, end, MOST, p) : 0, i = 0;
-    if (!shares) return false;
-    size_t length;
-    for (const char *name = call->key; (name = next_name(name, &length)); name += length, begin = end[i++]) {
-        if (i == shares) break;
-        Table *table = NULL;
-        Part *part = all->table->slide ? part_of_table(d, name, length, &table, p) : part_new(d, name, length, p);
-        if (!part) return false;
-        if (table) { /* text stays in order, or samples of both parts would overlap */
-            if (!chars_split(all->table, begin, end[i], table, p)) {
-                part_drop_last(d);
-                return false;
-            }
-            part->rows = table->rows;
-            continue;
-        }
-        part->table = all->table;
-        part->of = all;
-        if (mixed) part->order = shuffle_new(all->rows, (uint64_t)seed, UINT64_C(0x73706c6974));
-        part->first = (uint64_t)((double)all->rows * begin);
-        uint64_t stop = end[i] >= 1 ? all->rows : (uint64_t)((double)all->rows * end[i]);
-        part->rows = stop > part->first ? stop - part->first : 0;
-        if (!part->rows)
-            return problem_set(p, EXIT_INPUT, "data: %s = split(..): no sample is left for %s of %llu", call->key,
-                               part->name, (unsigned long long)all->rows);
-    }
-    size_t ignored;
-    const char *rest = call->key;
-    for (int k = 0; k < i && (rest = next_name(rest, &ignored)); k++) rest += ignored;
-    if (i < shares || (rest && next_name(rest, &ignored)))
-        return problem_set(p, EXIT_INPUT, "data: %s = split(..) has %d shares; it needs one name for each", call->key,
-                           shares);
-    return true;
-}
-
 static bool source_define(Data *d, const dln_value *v, const char *name, Problem *p)
 {
-    const char *callee[SOURCES + 1];
+    const char *callee[SOURCES + SHARES];
     for (int i = 0; i < SOURCES; i++) callee[i] = sources[i].name;
-    callee[SOURCES] = "split";
+    for (int i = 0; i < SHARES; i++) callee[SOURCES + i] = shares[i].name;
     if (v->kind != DLN_CALL)
         return problem_set(p, EXIT_INPUT, "data: %s is no source; write %s = csv(\"file\"), idx(..) ..", name, name);
-    if (!strcmp(v->text, "split")) return split_define(d, v, p);
+    for (int i = 0; i < SHARES; i++)
+        if (!strcmp(v->text, shares[i].name)) return shares[i].define(d, v, name, p);
     for (int i = 0; i < SOURCES; i++) {
         if (strcmp(v->text, sources[i].name)) continue;
         Table *table = NULL;
@@ -399,15 +365,16 @@ static bool source_define(Data *d, const dln_value *v, const char *name, Problem
         part->rows = table->rows;
         return true;
     }
-    const char *near = name_nearest(v->text, callee, SOURCES + 1);
+    const char *near = name_nearest(v->text, callee, SOURCES + SHARES);
     problem_set(p, EXIT_INPUT, "data: there is no source '%s'", v->text);
     if (near)
         problem_add(p, "; did you mean '%s'?", near);
     else
-        for (int i = 0; i <= SOURCES; i++) problem_add(p, "%s %s", i ? "," : "; there are", callee[i]);
+        for (int i = 0; i < SOURCES + SHARES; i++) problem_add(p, "%s %s", i ? "," : "; there are", callee[i]);
     return false;
 }
 
+/* Does a definition's key, "train, test", have this name? */
 static bool key_has(const char *key, const char *name)
 {
     size_t length;
@@ -486,19 +453,30 @@ static const dln_value *source_call(const dln_model *m, const char *callee)
     return NULL;
 }
 
-/* A CSV of as many columns as the input has elements is all features; any other is read as the data block says. */
-static bool csv_input(Data *d, Bytes *text, const char *path, size_t elements, Table *t, Problem *p)
+static bool bytes_copy(const Bytes *from, Bytes *to, Problem *p)
 {
+    *to = (Bytes){ memory_new(from->count + 1, 1, p), from->count };
+    if (to->at) memcpy(to->at, from->at, from->count);
+    return to->at != NULL;
+}
+
+/* A CSV of as many columns as the input has elements is all features; any other is read as the data block says, first
+ * with the target, then without. */
+static bool csv_input(Data *d, const Bytes *text, const char *path, size_t elements, Table *t, Problem *p)
+{
+    static const struct { bool called, bare, any; } way[] = { { 0 }, { true, false, false }, { true, true, false },
+                                                              { true, false, true } };
     const dln_value *call = source_call(d->model, "csv");
-    Bytes copy = { memory_new(text->count + 1, 1, p), text->count };
-    if (!copy.at) return false;
-    memcpy(copy.at, text->at, text->count);
-    bool good = csv_read_as(d, NULL, &copy, path, t, p);
-    free(copy.at);
-    if (good && t->column[0].elements == elements) return true;
-    if (!call) return good;
-    table_free(t);
-    return csv_read_as(d, call, text, path, t, p);
+    for (int i = 0; i < 4; i++) {
+        Bytes copy;                              /* reading moves what is quoted */
+        if (!bytes_copy(text, &copy, p)) return false;
+        const bool good = csv_read_as(d, way[i].called ? call : NULL, way[i].bare, &copy, path, t, p);
+        free(copy.at);
+        if (!call || way[i].any) return good;    /* a shape that does not fit is complained about later */
+        if (good && t->columns && t->column[0].elements == elements) return true;
+        table_free(t);
+    }
+    return false;
 }
 
 const Part *data_input(Data *d, const char *path, Problem *p)

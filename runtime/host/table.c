@@ -44,3 +44,16 @@ void table_free(Table *t)
     free(t->column);
     *t = (Table){ 0 };
 }
+
+double column_value(const Column *c, size_t element)
+{
+    switch (c->type) {
+    case CELL_U8: return ((const uint8_t *)c->cells)[element];
+    case CELL_I32: return ((const int32_t *)c->cells)[element];
+    case CELL_F32: return (double)((const float *)c->cells)[element];
+    case CELL_F64: break;
+    }
+    return ((const double *)c->cells)[element];
+}
+
+size_t column_step(const Column *c) { return c->step ? c->step : c->elements; }

@@ -89,6 +89,104 @@ Test(data, an_unmixed_split_keeps_the_order)
     data_end(&d);
 }
 
+static const float *float_cells(const Part *part, const char *name)
+{
+    return table_find(part->table, name)->cells;
+}
+
+Test(data, windows_are_stretches_of_rows)
+{
+    dln_model *m = fake_model("features", 2, 2);
+    Data d;
+    Problem p;
+    file_make("w.csv", "0,10\n1,11\n2,12\n3,13\n4,14\n5,15\n6,16\n7,17\n8,18\n9,19\n", 50);
+    const Part *w = part_try(m, &d, "s = csv(\"w.csv\", target = 1); w = window(s, length = 3, horizon = 2, stride = 2)",
+                             "w", &p);
+    cr_assert(w && w->rows == 3, "%s", p.text);
+    const Column *x = table_find(w->table, "features"), *y = &w->table->column[1];
+    cr_assert(x->rank == 2 && x->extent[0] == 3 && x->extent[1] == 1 && x->elements == 3 && column_step(x) == 2);
+    cr_assert(y->is_target && y->rank == 1 && y->extent[0] == 2 && column_step(y) == 2);
+    for (size_t r = 0; r < 3; r++) {
+        cr_assert(column_value(x, r * 2) == 2.0 * (double)r && column_value(x, r * 2 + 2) == 2.0 * (double)r + 2);
+        cr_assert(column_value(y, r * 2) == 2.0 * (double)r + 13 && column_value(y, r * 2 + 1) == 2.0 * (double)r + 14);
+    }
+    data_end(&d);
+    w = part_try(m, &d, "s = csv(\"w.csv\", target = 1); w = window(s, length = 2, past = true)", "w", &p);
+    cr_assert(w && w->rows == 8, "%s", p.text);
+    const float *cells = float_cells(w, "features");
+    cr_assert(cells[0] == 0 && cells[1] == 10 && cells[2] == 1 && cells[3] == 11 && w->table->columns == 2);
+    data_end(&d);
+    w = part_try(m, &d, "s = csv(\"w.csv\"); w = window(s, length = 2)", "w", &p); /* no target: the rows themselves */
+    cr_assert(w && w->rows == 8 && float_cells(w, "next")[0] == 2 && float_cells(w, "next")[1] == 12, "%s", p.text);
+    data_end(&d);
+    w = part_try(m, &d, "s = csv(\"w.csv\", target = 1); w = window(s, length = 2, horizon = 0)", "w", &p);
+    cr_assert(w && w->rows == 9 && column_value(&w->table->column[1], 0) == 11, "%s", p.text); /* of the last row */
+    data_end(&d);
+    w = part_try(m, &d, "a = csv(\"w.csv\", target = 1); u, v = split(a, 0.5, shuffle = false); w = window(v, length = 3)",
+                 "w", &p);
+    cr_assert(w && w->rows == 2 && float_cells(w, "features")[0] == 5, "%s", p.text); /* of a share */
+    data_end(&d);
+}
+
+/* No target of the training share lies in the share after it. */
+Test(data, shares_of_windows_have_no_target_in_common)
+{
+    dln_model *m = fake_model("features", 2, 2);
+    Data d;
+    Problem p;
+    char text[2000], block[200];
+    size_t used = 0;
+    for (int i = 0; i < 100; i++) used += (size_t)snprintf(text + used, sizeof text - used, "%d\n", i);
+    file_make("l.csv", text, used);
+    for (int horizon = 1; horizon < 9; horizon++)
+        for (int stride = 1; stride < 5; stride++) {
+            snprintf(block, sizeof block,
+                     "s = csv(\"l.csv\", header = false); w = window(s, length = 5, horizon = %d, stride = %d); "
+                     "a, b = split(w, 0.6)", horizon, stride);
+            const Part *a = part_try(m, &d, block, "a", &p), *b = a ? data_part(&d, "b", &p) : NULL;
+            cr_assert(a && b, "%s", p.text);
+            const Column *y = table_find(a->table, "next");
+            const double last = column_value(y, (size_t)part_row(a, a->rows - 1) * column_step(y) + y->elements - 1);
+            const double next = column_value(y, (size_t)part_row(b, 0) * column_step(y));
+            cr_assert(last < next && next - last <= stride + horizon, "horizon %d, stride %d: %g, %g", horizon, stride,
+                      last, next);
+            data_end(&d);
+        }
+}
+
+Test(data, a_stratified_split_has_each_class_in_proportion)
+{
+    dln_model *m = fake_model("features", 2, 2);
+    Data d;
+    Problem p;
+    char text[4000];
+    size_t used = 0;
+    bool seen[200] = { false }, mixed = false;
+    for (int i = 0; i < 200; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%d,%s\n", i, i < 120 ? "a" : i < 180 ? "b" : "c");
+    file_make("c.csv", text, used);
+    const Part *part[3];
+    static const char *const name[] = { "u", "v", "w" };
+    static const int wanted[3][3] = { { 60, 30, 10 }, { 30, 15, 5 }, { 30, 15, 5 } };
+    part[0] = part_try(m, &d, "all = csv(\"c.csv\", target = 1); u, v, w = split(all, 0.5, 0.25, seed = 4, stratify = true)",
+                       "u", &p);
+    cr_assert(part[0], "%s", p.text);
+    for (int k = 0; k < 3; k++) {
+        int count[3] = { 0 };
+        cr_assert((part[k] = data_part(&d, name[k], &p)) && part[k]->rows == (k ? 50u : 100u), "%s", p.text);
+        for (uint64_t i = 0; i < part[k]->rows; i++) {
+            const uint64_t row = part_row(part[k], i);
+            cr_assert(row < 200 && !seen[row]); /* each sample is in one share */
+            seen[row] = true;
+            mixed |= i && part_row(part[k], i - 1) > row;
+            count[((const int32_t *)part[k]->table->column[1].cells)[row]]++;
+        }
+        for (int c = 0; c < 3; c++) cr_assert(count[c] == wanted[k][c], "%d of %d in %s", count[c], c, name[k]);
+    }
+    cr_assert(mixed);
+    data_end(&d);
+}
+
 Test(data, each_mistake_in_a_data_block_is_named)
 {
     static const struct {
@@ -148,6 +246,26 @@ Test(data, each_mistake_in_a_data_block_is_named)
         { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, seed = -1)", "seed must be a whole number" },
         { "all = csv(\"t.csv\", target = last); train, b = split(other, 0.5)", "defines no 'other'" },
         { "all = text(\"t.txt\", context = 9); train, b = split(all, 0.1)", "t.txt" },
+        { "train = csv(\"t.csv\", target = last, missing = mean)", "missing is error, drop, zero or nan" },
+        { "train = csv(\"t.csv\", target = last, missing = 0)", "missing is error, drop, zero or nan" },
+        { "train = csv(\"t.csv\", target = last, columns = [0, 2])", "column 2 is both target and one of the features" },
+        { "train = csv(\"t.csv\", target = last, categories = last)", "is both target and one of the features" },
+        { "train = csv(\"t.csv\", categories = [9])", "9" },
+        { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, stratify = 3)", "stratify is true, or the name" },
+        { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, stratify = kin)", "stratify = kin finds no such" },
+        { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, stratify = features)", "features has 2" },
+        { "all = csv(\"t.csv\", drop = last); train, b = split(all, 0.5, stratify = true)", "stratify = true finds no such field" },
+        { "s = csv(\"t.csv\", target = last); train = window(s)", "window needs the number of rows" },
+        { "s = csv(\"t.csv\", target = last); train = window(s, 2)", "window takes one part" },
+        { "s = csv(\"t.csv\", target = last); train = window(s, length = 4)", "s has 4 rows, a sample takes 5" },
+        { "s = csv(\"t.csv\", target = last); train = window(s, length = 2, horizon = -1)", "horizon must be a whole" },
+        { "s = csv(\"t.csv\", target = last); train = window(s, length = 2, past = true)", "a target that is one number" },
+        { "s = csv(\"t.csv\", target = last); train = window(s, length = 2, past = true, horizon = 0)", "hold its target" },
+        { "s = csv(\"t.csv\", drop = last); train = window(s, length = 2, past = true)", "the table has no target" },
+        { "all = csv(\"t.csv\", target = last); s, b = split(all, 0.5); train = window(s, length = 1)", "s is mixed" },
+        { "s = csv(\"t.csv\", target = last); w = window(s, length = 1); train = window(w, length = 1)", "w is no table" },
+        { "s = csv(\"t.csv\", target = last); w = window(s, length = 1); train, b = split(w, 0.5, shuffle = true)",
+          "windows stay in order" },
         { "train = 3", "train is no source" },
         { "train = zzzzzzzzzz(\"t.csv\")",
           "there is no source 'zzzzzzzzzz'; there are idx, csv, text, cifar10, npy, npz, split" },

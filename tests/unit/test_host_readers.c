@@ -261,6 +261,127 @@ Test(readers, csv_hostile)
     names_free(&classes);
 }
 
+static Names found[3]; /* of the columns, in the order in which they are asked for */
+static Names *names_of(void *context, const char *column, Problem *p)
+{
+    (void)column;
+    (void)p;
+    return &found[(*(int *)context)++ % 3];
+}
+
+Test(readers, csv_categories_and_numbered_texts)
+{
+    static const char text[] = "M,1,x,red\nF,2,y,blue\nM,3,y,red\nI,4,x,green\n";
+    static const char *const category[] = { "0" }, *const numbered[] = { "3", "2" };
+    Names classes = { 0 };
+    Table t;
+    Problem p;
+    int asked = 0;
+#define SPEC                                                                                                           \
+    .target = "2", .category = { 1, category }, .numbered = { 2, numbered }, .names_of = names_of, .context = &asked
+    cr_assert(CSV(text, SPEC), "%s", p.text);
+    static const float rows[4][4] = { { 1, 0, 0, 1 }, { 0, 1, 0, 2 }, { 1, 0, 0, 3 }, { 0, 0, 1, 4 } };
+    cr_assert(t.columns == 3 && t.column[0].elements == 4 && !memcmp(t.column[0].cells, rows, sizeof rows));
+    const Column *color = table_find(&t, "column_3"), *target = table_find(&t, "target");
+    cr_assert(color && color->classes == &found[1] && !color->is_target && color->rank == 0);
+    cr_assert(((const int32_t *)color->cells)[1] == 1 && ((const int32_t *)color->cells)[3] == 2);
+    cr_assert(target && target->is_target && ((const int32_t *)target->cells)[1] == 1);
+    table_free(&t);
+    asked = 0; /* a later file knows the texts of the first */
+    cr_assert(CSV("F,7,x,green\n", SPEC), "%s", p.text);
+    cr_assert(FEATURE(0, 0) == 0 && FEATURE(0, 1) == 1 && FEATURE(0, 3) == 7);
+    table_free(&t);
+    asked = 0;
+    REFUSED("F,7,x,green\nX,7,x,green\n", "t.csv:2: column 0: 'X' is none of its texts in the training data: M, F, I",
+            SPEC);
+    asked = 0; /* numbers, too, may be names */
+    names_free(&classes);
+    cr_assert(CSV("1,7\n2,5\n", .target = "1", .numbered = { 1, (const char *const[]){ "1" } }), "%s", p.text);
+    cr_assert(classes.count == 2 && !strcmp(classes.name[0], "7"));
+    table_free(&t);
+    names_free(&classes);
+    for (int i = 0; i < 3; i++) names_free(&found[i]);
+#undef SPEC
+}
+
+Test(readers, csv_missing_values)
+{
+    static const char text[] = "1,2,a\n,4,b\n5,NA,a\n7,8,?\nnan,9,b\n";
+    static const char *const category[] = { "2" };
+    Names classes = { 0 };
+    Table t;
+    Problem p;
+    int asked = 0;
+    cr_assert(CSV(text, .target = "2", .missing = MISSING_DROPS), "%s", p.text);
+    cr_assert(t.rows == 1 && FEATURE(0, 1) == 2);
+    table_free(&t);
+    REFUSED(text, "t.csv:4: column 2: the value is missing", .target = "2", .missing = MISSING_ZERO);
+    REFUSED(",1\n2,\n", "every row has a missing value", .missing = MISSING_DROPS);
+#define SPEC .category = { 1, category }, .names_of = names_of, .context = &asked
+    cr_assert(CSV(text, SPEC, .missing = MISSING_ZERO), "%s", p.text);
+    static const float zero[5][4] = { { 1, 2, 1, 0 }, { 0, 4, 0, 1 }, { 5, 0, 1, 0 }, { 7, 8, 0, 0 }, { 0, 9, 0, 1 } };
+    cr_assert(t.rows == 5 && !memcmp(t.column[0].cells, zero, sizeof zero));
+    table_free(&t);
+    cr_assert(CSV(text, SPEC, .missing = MISSING_NAN), "%s", p.text);
+    cr_assert(isnan(FEATURE(1, 0)) && isnan(FEATURE(2, 1)) && isnan(FEATURE(4, 0)) && FEATURE(1, 1) == 4);
+    table_free(&t);
+    for (int i = 0; i < 3; i++) names_free(&found[i]);
+    names_free(&classes);
+#undef SPEC
+}
+
+Test(readers, csv_chosen_columns)
+{
+    Names classes = { 0 };
+    Table t;
+    Problem p;
+    cr_assert(CSV("a,b,c,d\n1,x,3,4\n5,y,7,8\n", .target = "d", .keep = { 2, (const char *const[]){ "c", "a" } }), "%s",
+              p.text);
+    cr_assert(t.column[0].elements == 2 && FEATURE(1, 0) == 5 && FEATURE(1, 1) == 7);
+    table_free(&t);
+}
+
+Test(readers, csv_of_thousands_of_columns)
+{
+    enum { COLUMNS = 5000, ROWS = 3 };
+    char *text = malloc(COLUMNS * ROWS * 12);
+    size_t used = 0;
+    Names classes = { 0 };
+    Table t;
+    Problem p;
+    for (int r = 0; r < ROWS; r++)
+        for (int c = 0; c < COLUMNS; c++)
+            used += (size_t)sprintf(text + used, "%d.%d%c", r, c, c == COLUMNS - 1 ? '\n' : ',');
+    cr_assert(csv_try(text, used, (CsvSpec){ .header = -1, .target = "last" }, &classes, &t, &p), "%s", p.text);
+    cr_assert(t.rows == ROWS && t.column[0].elements == COLUMNS - 1 && FEATURE(2, 4321) == 2.4321f);
+    table_free(&t);
+    free(text);
+}
+
+/* Against strtod, to the last bit. */
+Test(readers, numbers_are_correctly_rounded)
+{
+    char text[64];
+    uint64_t state = 1;
+    for (int i = 0; i < 300000; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        const uint64_t bits = state >> 11;
+        state = state * UINT64_C(6364136223846793005) + 1;
+        const int digits = 1 + (int)(state >> 33) % 20, power = (int)(state >> 40) % 70 - 35;
+        double value, expected, v = (double)(bits % UINT64_C(9007199254740992)) + 0.5;
+        switch (i % 4) {
+        case 0: snprintf(text, sizeof text, "%.*g", digits, v * 1.1e-8); break;
+        case 1: snprintf(text, sizeof text, "%llue%d", (unsigned long long)(state * 3), power); break;
+        case 2: snprintf(text, sizeof text, "-%llu.%0*d", (unsigned long long)(bits % 100000), digits % 9 + 1, i); break;
+        default: /* halfway between two doubles */
+            snprintf(text, sizeof text, "%llu", (unsigned long long)((bits | UINT64_C(1) << 52) * 4 + 2)); break;
+        }
+        expected = strtod(text, NULL);
+        cr_assert(number_parse(text, strlen(text), &value) == NUMBER_GOOD && !memcmp(&value, &expected, sizeof value),
+                  "%s: %a, strtod has %a", text, value, expected);
+    }
+}
+
 Test(readers, csv_every_truncation_is_survived)
 {
     static const char text[] = "\xEF\xBB\xBF\"na\"\"me\",y\r\n1.5e3,\"a\nb\"\r\n-2,c\r\n";
