@@ -258,7 +258,7 @@ static void descriptor(const Emission *e, const Written *w, Text *to)
     if_there("set_setting", "host_set", m->settings.count > 0, to);
     if_there("set_clock", "host_clock", m->clocks.count > 0, to);
     template_add(e, to, "    .get = host_get, .put = host_put, .get_double = host_get_double, .put_double = host_put_double,\n    .iteration = host_iteration, .set_iteration = host_set_iteration,\n"
-                        "    .strerror = @p_strerror,\n};\n");
+                        "    .strerror = @p_strerror, .prefix = \"@p\",\n};\n");
 }
 
 /* A program of -march=native on another machine ends with a message, not with an illegal instruction. */

@@ -106,6 +106,8 @@ typedef struct dln_model {
      * tensors lie in a PyTorch file. */
     int sources; const dln_value *source_of;
     int foreigns; const dln_foreign *foreign;
+
+    const char *prefix;                          /* of the public names in the C; may be missing: the model's name */
 } dln_model;
 
 /* The whole host program: train, eval, predict, info, export. Returns the exit code: 0 done, 1 an error in the input,

@@ -166,15 +166,6 @@ static bool array_write(AtomicFile *f, Writer *w, const StoredTensor *t, int num
     return writer_flush(w, f, p);
 }
 
-/* The prefix of the model's C: what the options say, or its name. */
-static void write_prefix(Writer *w, const dln_model *m)
-{
-    static const char option[] = "--prefix";
-    const char *given = m->options ? strstr(m->options, option) : NULL;
-    if (given) given += sizeof option;           /* and the blank or = behind it */
-    write_text(w, "%.*s", given ? (int)strcspn(given, " ") : (int)strlen(m->name), given ? given : m->name);
-}
-
 /* The template's @ is the prefix, $ the number of arrays. */
 static void write_template(Writer *w, const char *template, const char *prefix, int count)
 {
@@ -228,19 +219,18 @@ static bool arrays_write(const char *path, const Weights *all, Problem *p)
 {
     const bool twice = all->model->real_bytes == 8;
     AtomicFile f;
-    Writer w = { 0 }, prefix = { 0 };
+    const char *prefix = all->model->prefix ? all->model->prefix : all->model->name;
+    Writer w = { 0 };
     const void *from;
     if (!all->tensors) return problem_set(p, EXIT_INPUT, "%s: the model has no weights", path);
     if (!atomic_open(&f, path, p)) return false;
-    write_prefix(&prefix, all->model);
-    bool good = !prefix.failed || problem_set(p, EXIT_IO, "%s: out of memory", path);
-    if (good) write_head(&w, all->model, prefix.text, all->tensors);
+    write_head(&w, all->model, prefix, all->tensors);
+    bool good = true;
     for (int i = 0; good && i < all->tensors; i++)
         good = all->values(all->context, i, &from, p) && array_write(&f, &w, &all->tensor[i], i, from, twice, p);
-    if (good) write_loader(&w, all, prefix.text, twice);
+    if (good) write_loader(&w, all, prefix, twice);
     good = good && writer_flush(&w, &f, p);
     free(w.text);
-    free(prefix.text);
     return atomic_end(&f, good, p);
 }
 
