@@ -1,5 +1,6 @@
 /* fuse.c: which equations are one kernel. The rules look at the shapes of accesses only:
  *
+ *   pieces     equations that make pieces of one tensor in loops of the same extents
  *   epilogue   a map joins the tile whose result it reads at its own places: bias, activation, dropout, the optimizer
  *   rows       two kernels with loops over the same outer indices join if all that passes between them passes at the
  *              same outer place: softmax, its loss and its gradient, maps of one another

@@ -5,7 +5,7 @@
 /* ---- names ---- */
 static void tensor_name(Scope *s, const Tensor *t)
 {
-    const char *name = intern(c_name(s->plan, plan_home(s->plan, t)));
+    const char *name = c_name(s->plan, plan_home(s->plan, t));
     for (int i = 0; i < s->tensors.count; i++)
         if (s->tensors.at[i] == name) return;
     PUSH(s->tensors, name);
@@ -26,14 +26,15 @@ void scope_tensors(Scope *s)
 
 void scope_name_taken(Scope *s, const char *name) { PUSH(s->names, intern(name)); }
 
-/* A tensor's own name may be that of its value here, if it needs no pointer. All names are interned. */
+/* A tensor's own name, the pointer that c_name() gives, may be that of its value here, if it needs no pointer; an index of
+ * the same spelling may not. */
 const char *scope_name(Scope *s, const char *base)
 {
-    const char *name = base = intern(base);
+    const char *name = intern(base);
     for (int k = 2;; k++) {
         bool used = false;
         for (int i = 0; i < s->tensors.count && !used; i++)
-            used = s->tensors.at[i] != base && s->tensors.at[i] == name;
+            used = s->tensors.at[i] != base && intern(s->tensors.at[i]) == name;
         for (int i = 0; i < s->names.count && !used; i++) used = s->names.at[i] == name;
         for (int i = 0; i < s->pointers.count && !used; i++) used = intern(c_name(s->plan, s->pointers.at[i].home)) == name;
         if (!used) break;

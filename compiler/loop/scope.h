@@ -29,7 +29,8 @@ typedef struct Scope {
                                     arrays and tables take no more (load_part); in the memory there is always room */
     LIST(Pointer) pointers;      /* tensors in memory that the function touches */
     LIST(const char *) names;
-    LIST(const char *) tensors;  /* the C names of all tensors of the kernel: a variable has none of them but its own */
+    LIST(const char *) tensors;  /* the C names of all tensors of the kernel, as c_name() gives them: a variable has none
+                                    of them but its own */
     LIST(int) sites;             /* of rand() */
     LIST(Shared) shared;         /* subexpressions of this equation that occur more than once */
     LIST(Repeated) repeated;     /* offsets that the equations at hand have more than once */
