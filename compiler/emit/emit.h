@@ -31,10 +31,7 @@ typedef struct Emission {
     const Outputs *outputs;                      /* of predict, as its simplified program has them */
 } Emission;
 
-/* head.c: what people read of a tensor or number: [28, 28] without the batch; 1.5 MB; 2.3 M */
-const char *sample_shape(const Tensor *t);
-const char *bytes_text(int64_t n);
-const char *count_text(double n);
+const char *sample_shape(const Tensor *t);                       /* head.c: [28, 28], without the batch */
 void summary_text(const Model *m, const Plan *plan, Text *to);
 void head_text(const Emission *e, const CoreUse *use, Text *to);
 void header_text(const Emission *e, Text *to);

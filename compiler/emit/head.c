@@ -14,13 +14,13 @@ const char *sample_shape(const Tensor *t)
     return text_string(&s);
 }
 
-const char *bytes_text(int64_t n)
+static const char *bytes_text(int64_t n)
 {
     if (n < 10000) return format("%" PRId64 " bytes", n);
     return n < 10000000 ? format("%.1f KB", (double)n / 1e3) : format("%.1f MB", (double)n / 1e6);
 }
 
-const char *count_text(double n)
+static const char *count_text(double n)
 {
     return n < 1e5 ? format("%.0f", n) : n < 1e8 ? format("%.2f M", n * 1e-6) : format("%.2f G", n * 1e-9);
 }
@@ -151,21 +151,24 @@ static int layer_of(const Model *m, const Tensor *t)
     return -1;
 }
 
+/* Names stand in strings only: `node`, `graph` and the like are words of the graph's language. */
 void emit_dot(const Model *m, FILE *to)
 {
-    fprintf(to, "digraph %s {\n    rankdir = TB;\n    node [shape = box, fontname = \"sans-serif\"];\n", m->name);
+    fprintf(to, "digraph \"%s\" {\n    rankdir = TB;\n    node [shape = box, fontname = \"sans-serif\"];\n", m->name);
     for (int i = 0; i < m->inputs.count; i++)
-        fprintf(to, "    \"%s\" [label = \"%s\\n%s\", shape = ellipse];\n", m->inputs.at[i]->name, m->inputs.at[i]->name, sample_shape(m->inputs.at[i]));
+        fprintf(to, "    i%d [label = \"%s\\n%s\", shape = ellipse];\n", i, m->inputs.at[i]->name, sample_shape(m->inputs.at[i]));
     for (int i = 0; i < m->layers.count; i++) {
         const Layer *l = &m->layers.at[i];
-        if (!l->depth) fprintf(to, "    l%d [label = \"%s: %s\\n%s\"];\n", i, l->path, l->definition, sample_shape(l->out));
+        const char *weights = l->parameters ? format("\\n%" PRId64 " parameters", l->parameters) : "";
+        if (!l->depth) fprintf(to, "    l%d [label = \"%s: %s\\n%s%s\"];\n", i, l->path, l->definition, sample_shape(l->out), weights);
     }
     for (int i = 0; i < m->layers.count; i++) {
         const Layer *l = &m->layers.at[i];
         for (int j = 0; j < l->from.count; j++) {
             int from = layer_of(m, l->from.at[j]);
             if (from >= 0) fprintf(to, "    l%d -> l%d;\n", from, i);
-            else fprintf(to, "    \"%s\" -> l%d;\n", l->from.at[j]->name, i);
+            for (int k = 0; from < 0 && k < m->inputs.count; k++)
+                if (m->inputs.at[k] == l->from.at[j]) fprintf(to, "    i%d -> l%d;\n", k, i);
         }
     }
     fprintf(to, "}\n");

@@ -23,12 +23,24 @@ int layer_of_path(const Model *m, const char *path)
     return best;
 }
 
+/* Three digits, and a unit for each thousand. */
+static const char *scaled(double n, const char *const units[5])
+{
+    int unit = 0;
+    while (n >= 999.5 && unit < 4) n /= 1000, unit++;
+    return format(unit && n < 9.995 ? "%.2f%s" : unit && n < 99.95 ? "%.1f%s" : "%.0f%s", n, units[unit]);
+}
+
 const char *size_text(double bytes)
 {
-    static const char *const units[] = { "bytes", "KB", "MB", "GB", "TB" };
-    int unit = 0;
-    while (bytes >= 999.5 && unit < 4) bytes /= 1000, unit++;
-    return format(unit && bytes < 9.995 ? "%.2f %s" : unit && bytes < 99.95 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+    static const char *const units[] = { " bytes", " KB", " MB", " GB", " TB" };
+    return scaled(bytes, units);
+}
+
+const char *count_text(double n)
+{
+    static const char *const units[] = { "", " k", " M", " G", " T" };
+    return scaled(n, units);
 }
 
 /* 1669770 -> 1,669,770 */
@@ -96,7 +108,7 @@ static Cost *layer_costs(const Page *p, double *all)
     return costs;
 }
 
-static void layer_row(Page *p, int i, const Cost *cost, double all, bool has_inner)
+static void layer_row(Page *p, int i, const Cost *cost, double all)
 {
     const Layer *l = &p->model->layers.at[i];
     text_addf(p->to, "<tr id=\"l%d\"%s><td style=\"padding-left:%.1fem\">%s</td><td>%s</td><td>%s</td>", i, l->depth ? " class=\"inner\"" : "",
@@ -104,11 +116,11 @@ static void layer_row(Page *p, int i, const Cost *cost, double all, bool has_inn
     text_addf(p->to, "<td class=\"n\">%s</td>", l->parameters ? grouped(l->parameters) : "");
     double here = cost->forward + cost->backward;
     if (all > 0 && !l->depth && here > 0)
-        text_addf(p->to, "<td class=\"n bar\" title=\"%s forward, %s backward\"><span style=\"width:%.2f%%\"></span>%.1f %%</td>",
-                  count_text(cost->forward), count_text(cost->backward), 100 * here / all, 100 * here / all);
+        text_addf(p->to, "<td class=\"n bar\" title=\"%s forward, %s backward\"><span style=\"width:%.1f%%\"></span>%s</td>",
+                  count_text(cost->forward), count_text(cost->backward), 100 * here / all,
+                  here < 0.001 * all ? "&lt; 0.1 %" : format("%.1f %%", 100 * here / all));
     else text_add(p->to, "<td></td>");
     text_addf(p->to, "<td>%s</td></tr>\n", place_link(p, l->at));
-    (void)has_inner;
 }
 
 static void layer_table(Page *p)
@@ -120,13 +132,13 @@ static void layer_table(Page *p)
     for (int i = 0; i < m->layers.count; i++) inner |= m->layers.at[i].depth > 0;
     if (inner) text_add(p->to, "<label class=\"switch\"><input type=\"checkbox\" id=\"inner\"> calls inside of layers</label>\n");
     text_add(p->to, "<div class=\"scroll\"><table id=\"layer-table\"><thead><tr><th>layer</th><th>kind</th><th>output</th>"
-                    "<th class=\"n\">parameters</th><th class=\"n\">operations</th><th>line</th></tr></thead><tbody>\n");
+                    "<th class=\"n\">parameters</th><th class=\"n\" title=\"of a step; where kernels compute several layers at once, they count for the first\">operations</th><th>line</th></tr></thead><tbody>\n");
     for (int i = 0; i < m->inputs.count; i++) {
         const Tensor *t = m->inputs.at[i];
         text_addf(p->to, "<tr id=\"i%d\"><td>%s</td><td>input</td><td>%s</td><td></td><td></td><td>%s</td></tr>\n", i,
                   html_text(t->name), sample_shape(t), place_link(p, t->at));
     }
-    for (int i = 0; i < m->layers.count; i++) layer_row(p, i, &costs[i], all, inner);
+    for (int i = 0; i < m->layers.count; i++) layer_row(p, i, &costs[i], all);
     text_add(p->to, "</tbody></table></div>\n");
 }
 

@@ -30,5 +30,6 @@ const char *place_link(Page *p, Place at);       /* <a href="#s1-10">layers.dln:
 const ProgramPlan *page_program(const Page *p);  /* step, or predict where nothing is trained */
 /* Counts the top-level call (an index of model.layers) in which the path lies; -1 for the model's own equations. */
 int layer_of_path(const Model *m, const char *path);
-const char *size_text(double bytes);             /* 1.5 MB */
+const char *size_text(double bytes);             /* 1.50 MB */
+const char *count_text(double n);                /* 214 M */
 #endif

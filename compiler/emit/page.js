@@ -76,3 +76,4 @@ document.getElementById("theme").addEventListener("click", () => {
     root.dataset.theme = dark ? "light" : "dark";
 });
 reveal();
+document.documentElement.dataset.ready = "yes";

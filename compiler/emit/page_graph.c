@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { ROW_GAP = 26, LINE = 16, PAD = 8, GAP = 22, SWEEPS = 12, MOST_POINTS = 4000 };
+enum { ROW_GAP = 22, LINE = 16, PAD = 8, GAP = 22, SWEEPS = 12, MOST_POINTS = 4000 };
 
 typedef struct Vertex {
     int tensor;                  /* input i: -1 - i; layer i: i; POINT: an edge passes */
@@ -46,15 +46,13 @@ static const char *weights_of_layer(const Model *m, const Layer *l)
 static void vertex_add(Graph *g, int tensor, const char *id, const char *name, const char *shape, const char *weights)
 {
     Vertex v = { .tensor = tensor, .id = id, .text = { name, shape, weights } };
-    size_t longest = 0;
+    v.width = 90;
     int lines = 0;
     for (int i = 0; i < 3; i++) {
-        size_t n = strlen(v.text[i]);
-        if (n > longest) longest = n;
+        double n = (double)strlen(v.text[i]), width = 2 * PAD + (i ? 6.3 : 7.7) * n;
+        if (width > v.width) v.width = width;
         lines += n > 0;
     }
-    v.width = 2 * PAD + 6.6 * (double)longest + 6;
-    if (v.width < 90) v.width = 90;
     v.height = 2 * PAD + LINE * lines - 3;
     PUSH(g->vertices, v);
 }

@@ -51,9 +51,28 @@ static void equations(KernelPage *w, const KernelInfo *k)
     text_add(to, "<p class=\"sub\">");
     if (layer >= 0) text_addf(to, "for <a href=\"#l%d\">%s</a>, %s; ", layer, html_text(path), place_link(w->page, m->layers.at[layer].at));
     text_addf(to, "%s%s</p>\n<table class=\"eq\">", k->schedule, k->by_sample ? ", called for each sample" : "");
-    for (int i = 0; i < k->equations; i++)
-        text_addf(to, "<tr><td><code>%s</code></td><td>%s</td></tr>\n", html_text(equation_text(k->equation[i])), place_link(w->page, k->equation[i]->at));
+    const char *before = "";
+    for (int i = 0; i < k->equations; i++) {     /* a line is named where it changes */
+        const char *line = place_link(w->page, k->equation[i]->at);
+        text_addf(to, "<tr><td><code>%s</code></td><td>%s</td></tr>\n", html_text(equation_text(k->equation[i])), strcmp(line, before) ? line : "");
+        before = line;
+    }
     text_add(to, "</table>\n");
+}
+
+/* The C without the comments in which the equations are told once more. */
+static void code(Text *to, const char *c)
+{
+    bool comment = false, blank = true;
+    while (*c) {
+        const char *end = strchr(c, '\n');
+        size_t n = end ? (size_t)(end - c) + 1 : strlen(c);
+        if (!strncmp(c, "/* ", 3) && strncmp(c, "/* for ", 7)) comment = true;
+        if (!comment && !(blank && *c == '\n')) html_add_n(to, c, n);
+        if (!comment) blank = *c == '\n';
+        if (comment && n > 3 && !strncmp(c + n - 4, " */\n", 4)) comment = false;
+        c += n;
+    }
 }
 
 static void kernel(KernelPage *w, const ProgramPlan *program, int i, double most_flops, double most_bytes)
@@ -69,9 +88,8 @@ static void kernel(KernelPage *w, const ProgramPlan *program, int i, double most
     text_addf(p->to, "<span class=\"q\">%s%s</span><span class=\"q\">%s%s</span><span class=\"r\">%s</span></summary>\n", bar(k.flops, most_flops),
               count_text(k.flops), bar(k.bytes, most_bytes), size_text(k.bytes), rate_text(k.flops, k.bytes));
     equations(w, &k);
-    while (*text == '\n') text++;
     text_add(p->to, "<pre class=\"code c\">");
-    html_add(p->to, text);
+    code(p->to, text);
     text_add(p->to, "</pre>");
     const char *elsewhere = shared_of(w, text, i);
     if (elsewhere) text_addf(p->to, "<p class=\"sub\">its function stands with the first kernel of this shape: %s</p>", elsewhere);

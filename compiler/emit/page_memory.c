@@ -15,6 +15,7 @@ typedef struct Piece {
     int64_t offset, bytes;
     int first, last;
     Place at;
+    const struct Sequence *frames;               /* of all that lies in these frames, or NULL */
 } Piece;
 typedef struct Pieces {
     LIST(Piece) list;
@@ -39,7 +40,7 @@ static void pieces_kept(const Page *p, Pieces *all)
         bool kept = t->role == ROLE_PARAM || t->role == ROLE_STATE || t->role == ROLE_TOTAL;
         bool weight = s->offset < p->plan->weight_bytes;
         if (!kept || s->place != PLACE_MEMORY || (!weight && !trains)) continue;
-        PUSH(all->list, ((Piece){ t->name, sample_shape(t), weight ? MEM_WEIGHTS : MEM_STATES, s->offset, s->bytes, 0, all->phases - 1, t->at }));
+        PUSH(all->list, ((Piece){ t->name, sample_shape(t), weight ? MEM_WEIGHTS : MEM_STATES, s->offset, s->bytes, 0, all->phases - 1, t->at, NULL }));
     }
 }
 
@@ -51,16 +52,18 @@ static bool is_in_place(const Pieces *all, int kept, const Storage *s)
 }
 
 /* The frames of one sequence are one piece. */
-static void pieces_frames(Pieces *all, const Storage *s, const Tensor *t, int phase)
+static void pieces_frames(Pieces *all, const Storage *s, int phase, Place at)
 {
-    int64_t sample = tensor_size(t) / t->extent[0] * s->element;
-    int64_t bytes = sample ? (int64_t)s->stride[0] * s->element * (s->bytes / sample) : s->bytes;
-    Piece *last = all->list.count ? &all->list.at[all->list.count - 1] : NULL;
-    if (last && !strcmp(last->name, "frames") && last->first == phase) {
-        if (s->offset < last->offset) last->offset = s->offset;
+    for (int i = 0; i < all->list.count; i++) {
+        Piece *one = &all->list.at[i];
+        if (one->frames != s->sequence) continue;
+        if (s->offset < one->offset) one->offset = s->offset;
         return;
     }
-    PUSH(all->list, ((Piece){ "frames", "of samples on their way through the kernels of this phase", MEM_VALUES, s->offset, bytes, phase, phase, t->at }));
+    int64_t sample = tensor_size(s->tensor) / s->tensor->extent[0] * s->element;
+    int64_t bytes = (int64_t)s->stride[0] * s->element * (s->bytes / sample);
+    PUSH(all->list, ((Piece){ "frames", "of samples on their way through the kernels of this phase", MEM_VALUES, s->offset, bytes, phase, phase, at,
+                              s->sequence }));
 }
 
 static Pieces pieces_of(const Page *p, const ProgramPlan *program)
@@ -78,9 +81,10 @@ static Pieces pieces_of(const Page *p, const ProgramPlan *program)
             for (int d = 0; d < done.count; d++) again |= done.at[d] == t;
             if (again || t->role != ROLE_TEMP || s->place != PLACE_MEMORY || is_in_place(&all, kept, s)) continue;
             PUSH(done, t);
-            if (s->sequence) { pieces_frames(&all, s, t, k.phase); continue; }
             Place at = t->at.source ? t->at : k.equation[j]->at;
-            PUSH(all.list, ((Piece){ t->name, sample_shape(t), kind_of(program->program, t), s->offset, s->bytes, s->first_phase, s->last_phase, at }));
+            if (s->sequence) pieces_frames(&all, s, k.phase, at);
+            else PUSH(all.list, ((Piece){ t->name, sample_shape(t), kind_of(program->program, t), s->offset, s->bytes, s->first_phase,
+                                          s->last_phase, at, NULL }));
         }
     }
     all.live = NEW_ARRAY(int64_t, all.phases * MEM_KINDS);
@@ -137,6 +141,25 @@ static void stack_draw(Page *p, const Pieces *all)
     }
 }
 
+/* The phase from which on the work is the gradients'. Some of it may be done before, some of the forward pass after; here
+ * most of it, by operations, is on its side. */
+static int backward_begins(const Pieces *all, const ProgramPlan *program)
+{
+    double *wins = NEW_ARRAY(double, all->phases + 1), best = 0, sum = 0;
+    for (int i = 0; i < program->kernels.count; i++) {
+        KernelInfo k = kernel_info(program, i);
+        wins[k.phase] += kind_of(program->program, k.equation[0]->out) == MEM_GRADIENTS ? -k.flops : k.flops;
+    }
+    int begin = 0;
+    for (int phase = 0; phase < all->phases; phase++) {
+        sum += wins[phase];
+        if (sum < best) continue;
+        best = sum;
+        begin = phase + 1;
+    }
+    return begin < all->phases ? begin : -1;
+}
+
 static void phases_draw(Page *p, const Pieces *all, const ProgramPlan *program)
 {
     int step = (all->phases + 15) / 16;
@@ -144,15 +167,10 @@ static void phases_draw(Page *p, const Pieces *all, const ProgramPlan *program)
     for (int phase = 0; phase < all->phases; phase += step)
         text_addf(p->to, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%d</text>\n", (phase_x(all, phase) + phase_x(all, phase + 1)) / 2, y, phase);
     text_addf(p->to, "<text class=\"tick y\" x=\"%d\" y=\"%.1f\">phase</text>\n", LEFT - 6, y);
-    int backward = -1;                           /* the first phase of which a gradient is made */
-    for (int i = 0; i < program->kernels.count; i++) {
-        KernelInfo k = kernel_info(program, i);
-        for (int j = 0; j < k.equations; j++)
-            if (kind_of(program->program, k.equation[j]->out) == MEM_GRADIENTS && (backward < 0 || k.phase < backward)) backward = k.phase;
-    }
-    if (backward < 0) return;
+    int backward = backward_begins(all, program);
+    if (backward <= 0) return;
     double x = phase_x(all, backward);
-    text_addf(p->to, "<path class=\"divide\" d=\"M%.1f 4V%d\"/><text class=\"tick\" style=\"text-anchor:start\" x=\"%.1f\" y=\"%d\">gradients from here</text>\n",
+    text_addf(p->to, "<path class=\"divide\" d=\"M%.1f 4V%d\"/><text class=\"tick\" style=\"text-anchor:start\" x=\"%.1f\" y=\"%d\">backward from here</text>\n",
               x, 10 + STACK + SPACE + MAP, x + 4, 10 + STACK + 30);
 }
 
@@ -171,7 +189,7 @@ static void map_draw(Page *p, const Pieces *all)
         text_addf(p->to, one->kind <= MEM_STATES ? "always</title></rect>\n" : "phases %d to %d</title></rect>\n", one->first, one->last);
         double letters = 6.2 * (double)strlen(one->name);
         if (height > 13 && width > letters + 6)
-            text_addf(p->to, "<text class=\"in\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", phase_x(all, one->first) + width / 2, y + height / 2 + 4,
+            text_addf(p->to, "<text class=\"in i%d\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", one->kind, phase_x(all, one->first) + width / 2, y + height / 2 + 4,
                       html_text(one->name));
     }
 }

@@ -36,7 +36,7 @@ static int source_number(Page *p, const Source *s)
 const char *place_link(Page *p, Place at)
 {
     if (!at.source) return "";
-    return format("<a class=\"at\" href=\"#s%d-%d\">%s:%d</a>", source_number(p, at.source), at.line,
+    return format("<a href=\"#s%d-%d\">%s:%d</a>", source_number(p, at.source), at.line,
                   html_text(base_name(at.source->name)), at.line);
 }
 
