@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 #   make            dlnc and libdln.a in $(BUILD)            make demo      from nothing to a trained network
+#   make mpi        libdln_mpi.a, for training by several processes (docs/program.md)
 #   make test       every test, a line for each               make lint      the rules of the tree, without a compiler
 #   make bench      the measurements                          make install   PREFIX=/usr/local DESTDIR=
 #   make docs       the reference, from the library           make format    clang-format, and dlnc --format on .dln files
@@ -43,7 +44,7 @@ UNIT_PROGRAMS := $(UNITS:%.c=$(BUILD)/%)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo demo-run test test-run units lint bench format clean install uninstall deps random fuzz coverage mutation docs
+.PHONY: all mpi demo demo-run test test-run units lint bench format clean install uninstall deps random fuzz coverage mutation docs
 
 all: $(BUILD)/dlnc $(BUILD)/libdln.a $(BUILD)/dln.h
 
@@ -96,6 +97,17 @@ $(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o: $(BUILD)/%.o: $(BU
 $(BUILD)/libdln.a: $(HOST:%.c=$(BUILD)/%.o)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+# the same with MPI, for `mpirun -n 4 ./mlp train`: compile the model with mpicc, link with libdln_mpi.a
+MPICC ?= mpicc
+mpi: $(BUILD)/dlnc $(BUILD)/libdln_mpi.a $(BUILD)/dln.h
+$(BUILD)/libdln_mpi.a: $(HOST:%.c=$(BUILD)/%.o) $(BUILD)/mpi/mpi.o
+	@rm -f $@
+	$(AR) rcs $@ $(filter-out $(BUILD)/runtime/host/mpi.o,$^)
+
+$(BUILD)/mpi/mpi.o: runtime/host/mpi.c
+	@mkdir -p $(@D)
+	$(MPICC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -DDLN_MPI -fPIC -MMD -MP -c -o $@ $<
 
 $(BUILD)/runtime/%.o: runtime/%.c
 	@mkdir -p $(@D)
@@ -190,7 +202,8 @@ deps:
 
 # the folders may have blanks in their names; DESTDIR is not written into any file
 INSTALLED = bin/dlnc lib/libdln.a include/dln.h lib/pkgconfig/dlnc.pc share/man/man1/dlnc.1 \
-            share/vim/vimfiles/syntax/dln.vim share/vim/vimfiles/ftdetect/dln.vim share/bash-completion/completions/dlnc
+            share/vim/vimfiles/syntax/dln.vim share/vim/vimfiles/ftdetect/dln.vim share/bash-completion/completions/dlnc \
+            share/zsh/site-functions/_dlnc
 INSTALLED_FOLDERS = include/dln share/dlnc lib/cmake/dlnc
 install: all
 	to="$(DESTDIR)$(PREFIX)"; set -e; \
@@ -204,6 +217,7 @@ install: all
 	install -m 644 editor/vim/syntax/dln.vim "$$to/share/vim/vimfiles/syntax/"; \
 	install -m 644 editor/vim/ftdetect/dln.vim "$$to/share/vim/vimfiles/ftdetect/"; \
 	install -m 644 tools/dlnc.bash "$$to/share/bash-completion/completions/dlnc"; \
+	install -m 644 tools/dlnc.zsh "$$to/share/zsh/site-functions/_dlnc"; \
 	install -m 644 tools/dlncConfig.cmake "$$to/lib/cmake/dlnc/"; \
 	for file in lib/cmake/dlnc/dlncConfigVersion.cmake lib/pkgconfig/dlnc.pc; do \
 	    sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/$${file##*/}.in >"$$to/$$file"; chmod 644 "$$to/$$file"; \

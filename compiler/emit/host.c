@@ -115,6 +115,29 @@ static void tables(const Emission *e, Text *to)
     if (m->metrics.count) text_add(to, "};\n");
 }
 
+static bool is_sum(const Model *m, const Tensor *t)
+{
+    for (int i = 0; i < m->sums.count; i++) if (m->sums.at[i].gradient == t) return true;
+    return false;
+}
+
+/* What accumulate changes: sums of gradients, and states of layers. Its totals are found by their kind. */
+static int parts_table(const Emission *e, Text *to)
+{
+    const Model *m = e->model;
+    int count = 0;
+    for (int i = 0; m->accumulate && i < m->accumulate->updates.count; i++) {
+        const Tensor *t = m->accumulate->updates.at[i].state;
+        const Storage *s = plan_storage(e->plan, t);
+        if (t->role == ROLE_TOTAL || t == m->accumulated) continue;
+        const char *join = is_sum(m, t) ? "DLN_SUM" : t->type == TYPE_FLOAT ? "DLN_MEAN" : "DLN_FIRST";
+        if (!count++) text_add(to, "static const dln_part host_parts[] = {\n");
+        text_addf(to, "    {%d, %s, %" PRId64 ", %" PRId64 "},\n", kept_number(e, t), join, s->offset, s->bytes);
+    }
+    if (count) text_add(to, "};\n");
+    return count;
+}
+
 /* ---- calls ------------------------------------------------------------------------------------------------------- */
 /* "fields[0], fields[1], " for what program p takes */
 static void from_fields(const Emission *e, const Program *p, Text *to)
@@ -152,14 +175,15 @@ static void wrappers(const Emission *e, Text *to)
         from_fields(e, m->measure.at[0], to);
         template_add(e, to, "n); }\nstatic int host_settle(void *m) { return @p_settle(m); }\n");
     }
-    const Program *with_loss[] = { m->step, m->evaluate };
-    for (int i = 0; i < 2; i++) {
+    const Program *with_loss[] = { m->step, m->evaluate, m->accumulate };
+    for (int i = 0; i < 3; i++) {
         if (!with_loss[i]) continue;
-        const char *call = i ? "evaluate" : "step";
+        const char *call = with_loss[i]->name;
         text_addf(to, "static int host_%s(void *m, const void *const *fields, int n, double *loss) { return %s_%s(m, ", call, e->prefix, call);
         from_fields(e, with_loss[i], to);
         text_add(to, "n, loss); }\n");
     }
+    if (m->apply) template_add(e, to, "static int host_apply(void *m) { return @p_apply(m); }\n");
     if (m->predict) {
         template_add(e, to, "static int host_predict(void *m, const void *const *fields, int n, void *const *outputs) { return @p_predict(m, ");
         from_fields(e, m->predict, to);
@@ -222,7 +246,7 @@ static int weights_table(const Emission *e, int *count, Text *to)
 }
 
 /* The numbers of what was written before it. */
-typedef struct Written { int data, train, weights, foreigns; } Written;
+typedef struct Written { int data, train, weights, foreigns, parts; } Written;
 
 static void descriptor(const Emission *e, const Written *w, Text *to)
 {
@@ -252,6 +276,10 @@ static void descriptor(const Emission *e, const Written *w, Text *to)
     if_there("settle", "host_settle", m->measure.count > 0, to);
     if_there("step", "host_step", m->step != NULL, to);
     if_there("evaluate", "host_evaluate", m->evaluate != NULL, to);
+    if_there("accumulate", "host_accumulate", m->accumulate != NULL, to);
+    if_there("apply", "host_apply", m->apply != NULL, to);
+    if (m->accumulated) text_addf(to, "    .samples = %d,\n", kept_number(e, m->accumulated));
+    if_counted("parts", "part", "host_parts", w->parts, to);
     if_there("predict", "host_predict", m->predict != NULL, to);
     if_there("reset", "host_reset", m->report != NULL, to);
     if_there("report", "host_report", m->report != NULL, to);
@@ -282,10 +310,10 @@ void host_text(const Emission *e, Text *to)
     int data = values_table(e->model->data.at, e->model->data.count, &count, to);
     int train = values_table(e->model->train.at, e->model->train.count, &count, to);
     int weights = weights_table(e, &count, to);
-    int foreigns = foreign_text(e, to);
+    int foreigns = foreign_text(e, to), parts = parts_table(e, to);
     tables(e, to);
     wrappers(e, to);
-    descriptor(e, &(Written){ data, train, weights, foreigns }, to);
+    descriptor(e, &(Written){ data, train, weights, foreigns, parts }, to);
     text_add(to, processor_check);
     text_add(to, "int main(int argc, char **argv) {\n"
                  "    if (!PROCESSOR_FITS) {\n"

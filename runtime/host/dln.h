@@ -58,6 +58,14 @@ typedef struct dln_foreign {
     size_t (*place)(size_t element);             /* there, of an element here, both row by row; NULL: the same */
 } dln_foreign;
 
+/* What accumulate changes beside totals, and what becomes of it where several processes each do a part of a batch. */
+typedef enum { DLN_SUM, DLN_MEAN, DLN_FIRST } dln_join;          /* FIRST: what the process of the first part has */
+typedef struct dln_part {
+    int tensor;
+    dln_join join;
+    size_t offset, bytes;                        /* SUM: in the memory, floats or doubles, as in tensor; padding counts */
+} dln_part;
+
 /* All calls return 0 or a status for strerror(). m is object_bytes large; memory is bytes long, aligned to align. fields
  * has one pointer for each field, in order (predict and measure read inputs only; a target's pointer may be NULL there);
  * n samples each, 1 <= n <= batch. */
@@ -108,6 +116,13 @@ typedef struct dln_model {
     int foreigns; const dln_foreign *foreign;
 
     const char *prefix;                          /* of the public names in the C; may be missing: the model's name */
+
+    /* May be missing: a step in two (dlnc --accumulate). accumulate adds up gradients over the samples of any number of
+     * calls, apply takes the step. Tensor `samples` counts them; it also is the place in the batch of the next part's first
+     * sample (random numbers differ from part to part), and may be put for both. */
+    int  (*accumulate)(void *m, const void *const *fields, int n, double *loss);
+    int  (*apply)(void *m);
+    int samples, parts; const dln_part *part;
 } dln_model;
 
 /* The whole host program: train, eval, predict, info, export. Returns the exit code: 0 done, 1 an error in the input,

@@ -7,15 +7,16 @@
 bool evaluate_feed(Run *r, Feed *f, double *values, Problem *p)
 {
     const dln_model *m = r->model;
-    const uint64_t batch = (uint64_t)run_batch(r);
+    const uint64_t batch = (uint64_t)(run_batch(r) < m->batch ? run_batch(r) : m->batch);
+    const uint64_t stride = batch * (uint64_t)team_size();
     double loss;
     if (!run_check(r, m->reset(r->object), "reset", p)) return false;
-    for (uint64_t first = 0; first < f->rows; first += batch) {
+    for (uint64_t first = batch * (uint64_t)team_rank(); first < f->rows; first += stride) {
         int n = (int)(f->rows - first < batch ? f->rows - first : batch);
         feed_gather(f, NULL, 0, first, n);
         if (!run_check(r, m->evaluate(r->object, f->fields, n, &loss), "evaluate", p)) return false;
     }
-    return run_check(r, m->report(r->object, values), "report", p);
+    return team_totals(r, p) && run_check(r, m->report(r->object, values), "report", p);
 }
 
 /* The part that eval and predict look at: --on, `validate` of the .dln, else test. */

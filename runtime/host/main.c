@@ -21,7 +21,7 @@ static void threads_set(const Options *o, char **argv)
         return;
     }
     int processors = omp_get_num_procs ? omp_get_num_procs() : 1;
-    bool fits = processors > 1 && (o->threads < 0 || o->threads == processors);
+    bool fits = processors > 1 && team_ranks() == 1 && (o->threads < 0 || o->threads == processors);
     bool computes = o->command == COMMAND_TRAIN || o->command == COMMAND_EVAL || o->command == COMMAND_PREDICT;
     if (computes && fits && !getenv("OMP_PROC_BIND") && !getauxval(AT_SECURE) && !setenv("OMP_PROC_BIND", "true", 1))
         execv("/proc/self/exe", argv); /* comes back only if it cannot */
@@ -64,11 +64,12 @@ static int program_run(int argc, char **argv, const dln_model *m)
         code = EXIT_DONE;
     } else {
         threads_set(&r.options, argv);
-        code = run_begin(&r, m, &p) ? command_run(&r, &p) : p.code;
+        code = team_begin(&r.options, &p) && run_begin(&r, m, &p) ? command_run(&r, &p) : p.code;
     }
     if (!streams_good(&p) && code == EXIT_DONE) code = p.code;
-    if (code && code == p.code) fprintf(stderr, "%s: error: %s\n", program, p.text);
+    if (code && code == p.code) fprintf(stderr, "%s: error: %s%s\n", program, team_words(), p.text);
     run_end(&r);
+    team_end(code, code && code == p.code);
     return code;
 }
 

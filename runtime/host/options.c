@@ -300,7 +300,7 @@ bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem
         else
             return usage(p, "unexpected", argv[i]);
     }
-    if (o->batch > m->batch)
+    if (o->batch > (int64_t)m->batch * team_ranks())
         return problem_set(p, EXIT_USAGE,
                            "--batch %lld: the model was compiled for batches of up to %d; a larger one is set in %s",
                            (long long)o->batch, m->batch, m->source);

@@ -184,6 +184,27 @@ void tensor_describe(const Run *r, int tensor, size_t element, double value, Pro
 void largest_describe(const Run *r, Problem *p);
 void batch_describe(const Feed *f, int n, Problem *p);
 
+/* mpi.c: the processes of `mpirun`, called ranks; one, where there is no MPI. All ranks stand at the same place with the
+ * same values at every moment between two steps. */
+int team_ranks(void);                            /* as started, also before team_begin() */
+bool team_begin(Options *o, Problem *p);         /* after threads_set's new start; rank 0 alone is to write */
+int team_rank(void), team_size(void);
+const char *team_words(void);                    /* before an error's words: "" or "rank 3: "; lets rank 0 speak first */
+void team_leave(void);                           /* from here on each rank is alone: the size is 1 */
+void team_end(int code, bool failed);            /* failed: the other ranks end, too */
+/* Sums over the ranks, the same bits in all; floats or doubles. */
+bool team_add(void *values, size_t count, bool twice, Problem *p);
+
+/* team.c: a step, and totals, of all ranks. */
+typedef struct Share { int first, count; } Share;                /* of a batch */
+typedef struct Team { size_t sums, figures; char *sum; double *figure, *before; } Team;
+bool team_open(Team *t, const Run *r, Problem *p);
+Share team_share(int n);
+/* fields hold this rank's samples of n. *signal: one that this rank was sent, then one that any was. */
+bool team_step(Team *t, Run *r, const Feed *f, Share own, int n, double *loss, int *signal, Problem *p);
+bool team_totals(Run *r, Problem *p);            /* adds them up over the ranks */
+void team_close(Team *t);
+
 /* policy.c: early_stop and checkpoint of the train block. */
 typedef struct Monitor {
     const char *name;

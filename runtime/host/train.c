@@ -20,6 +20,8 @@ typedef struct Trainer {
     Plot plot;
     Policy policy;
     Progress at;
+    Team team;
+    int halted; /* with several ranks: the signal that they agree on */
     Snapshot begin; /* of the round */
     int samples;    /* of the newest step */
     uint64_t seed;
@@ -35,6 +37,9 @@ static void on_signal(int number)
     if (interrupted) _exit(128 + number); /* the second one */
     interrupted = number;
 }
+
+/* The signal after which training ends. Several ranks must all end after the same step. */
+static int halt_signal(const Trainer *t) { return team_size() > 1 ? t->halted : (int)interrupted; }
 
 enum { SIGNALS = 4 };
 
@@ -119,9 +124,9 @@ static bool trainer_resume(Trainer *t, Problem *p)
  * a layer's weights stay. */
 static bool trainer_measure(Trainer *t, Problem *p)
 {
-    const uint64_t batch = (uint64_t)t->at.batch;
-    for (int pass = 0; pass < t->m->passes && !interrupted; pass++) {
-        for (uint64_t first = 0; first < t->feed.rows && !interrupted; first += batch) {
+    const uint64_t batch = (uint64_t)(t->at.batch < t->m->batch ? t->at.batch : t->m->batch);
+    for (int pass = 0; pass < t->m->passes && !halt_signal(t); pass++) {
+        for (uint64_t first = 0; first < t->feed.rows && !halt_signal(t); first += batch) {
             int n = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
             feed_gather(&t->feed, NULL, 0, first, n);
             if (!run_check(t->r, t->m->measure(t->r->object, pass, t->feed.fields, n), "measure", p)) return false;
@@ -142,6 +147,7 @@ static bool trainer_begin(Trainer *t, Run *r, Problem *p)
     if (o->resume && !checkpoint_classes(r, r->weights, p)) return false;
     if (!run_init(r, t->seed, p) || (!o->resume && !sources_load(r, SOURCES_ALL, p))) return false;
     if (!trainer_data(t, p) || !policy_read(&t->policy, t->m, t->validated, p)) return false;
+    if (!team_open(&t->team, r, p)) return false;
     t->at.rows = t->feed.rows;
     size_t stem = strlen(r->weights);
     if (stem > 12 && !strcmp(r->weights + stem - 12, ".safetensors")) stem -= 12;
@@ -163,9 +169,13 @@ static bool trainer_step(Trainer *t, double *loss, Problem *p)
     const uint64_t batch = (uint64_t)t->at.batch, first = (uint64_t)t->at.batch_in_epoch * batch;
     const Shuffle order = shuffle_new(t->feed.rows, t->seed, 2 * (uint64_t)t->at.epoch);
     const size_t shift = (size_t)shuffle_below(t->seed, 2 * (uint64_t)t->at.epoch + 1, t->feed.part->table->slide);
-    const int n = t->samples = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
-    feed_gather(&t->feed, t->policy.in_order ? NULL : &order, t->policy.in_order ? 0 : shift, first, n);
-    if (!run_check(t->r, t->m->step(t->r->object, t->feed.fields, n, loss), "step", p)) return false;
+    const int n = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
+    const Share own = team_share(n);
+    t->samples = own.count;
+    feed_gather(&t->feed, t->policy.in_order ? NULL : &order, t->policy.in_order ? 0 : shift,
+                first + (uint64_t)own.first, own.count);
+    t->halted = interrupted;
+    if (!team_step(&t->team, t->r, &t->feed, own, n, loss, &t->halted, p)) return false;
     trainer_clock(t, "epoch_end", 0);
     t->at.step++;
     if (++t->at.batch_in_epoch == t->epoch_steps) {
@@ -187,7 +197,7 @@ static void loss_trace(Trainer *t, int64_t last, Problem *p)
     int bad;
     if (!snapshot_back(&t->begin, r, &t->at, t->seed, &ignored)) return;
     bad = tensor_not_finite(r, &room, &element, &value);
-    while (bad < 0 && t->at.step < last && !interrupted) {
+    while (bad < 0 && t->at.step < last && !halt_signal(t)) {
         if (t->at.step == last - 1) largest_describe(r, p);
         if (!trainer_step(t, &loss, &ignored)) break;
         bad = tensor_not_finite(r, &room, &element, &value);
@@ -289,7 +299,7 @@ static bool round_run(Trainer *t, int64_t round, Problem *p)
     if (!snapshot_take(&t->begin, r, &t->at, p)) return false;
     display_round(&t->display, round, steps);
     begun = done;
-    while (done < steps && !interrupted) {
+    while (done < steps && !halt_signal(t)) {
         double loss = 0;
         if (!trainer_step(t, &loss, p) || (!isfinite(loss) && !loss_explain(t, loss, p))) return false;
         done++;
@@ -304,7 +314,7 @@ static bool rounds_run(Trainer *t, Problem *p)
 {
     for (;;) {
         int64_t round = t->in_steps ? t->at.step / t->round_steps : t->at.epoch;
-        if (round >= t->rounds || t->stopped || interrupted || (t->in_steps && t->at.step >= t->total_steps))
+        if (round >= t->rounds || t->stopped || halt_signal(t) || (t->in_steps && t->at.step >= t->total_steps))
             return true;
         if (!round_run(t, round + 1, p)) return false;
         if (t->stopped && !t->r->options.quiet)
@@ -340,6 +350,8 @@ static bool trainer_finish(Trainer *t, bool any, Problem *p)
 {
     Run *r = t->r;
     bool quiet = r->options.quiet;
+    team_leave(); /* what is left is for rank 0 */
+    if (team_rank() > 0) return true;
     if (!best_restore(t, p) || !trainer_save(t, r->weights, p)) return false;
     if (t->policy.keeps_best && r->options.save) unlink(t->best_path);
     if (r->options.save && !quiet) fprintf(stderr, "weights: %s\n", r->weights);
@@ -351,13 +363,13 @@ static bool trainer_finish(Trainer *t, bool any, Problem *p)
 static int trainer_interrupt(Trainer *t, Problem *p)
 {
     display_break(&t->display);
-    if (!t->at.step) return 128 + interrupted; /* nothing to keep */
+    if (!t->at.step) return 128 + halt_signal(t); /* nothing to keep */
     if (!trainer_save(t, t->r->weights, p)) return p->code;
     if (!t->r->options.quiet)
         fprintf(stderr, "interrupted after step %lld of %lld%s%s%s\n", (long long)t->at.step, (long long)t->total_steps,
                 t->r->options.save ? "; train --resume --weights " : "", t->r->options.save ? t->r->weights : "",
                 t->r->options.save ? " goes on from here" : "");
-    return 128 + interrupted;
+    return 128 + halt_signal(t);
 }
 
 static void trainer_announce(const Trainer *t)
@@ -388,6 +400,7 @@ static void trainer_end(Trainer *t)
     free(t->at.last);
     free(t->validation);
     free(t->best_path);
+    team_close(&t->team);
     plot_end(&t->plot);
     snapshot_free(&t->begin, t->r);
 }
@@ -410,7 +423,7 @@ int train_command(Run *r, Problem *p)
         good = best_keep(&t, p) && rounds_run(&t, p);
         if (!good)
             display_break(&t.display);
-        else if (interrupted)
+        else if (halt_signal(&t))
             code = trainer_interrupt(&t, p);
         else
             good = trainer_finish(&t, t.at.step > before, p);
