@@ -12,7 +12,7 @@ text { fill: #e6edf3 } .quiet { fill: #9198a1 } .line { stroke: #3d444d } .ours 
 .c0 { fill: #9198a1 } .c1 { fill: #4493f8 } .c2 { fill: #d29922 }
 }
 </style>'''
-LEFT, WIDTH, BAR, GAP, TOP = 300, 860, 15, 14, 56
+LEFT, WIDTH, BAR, GAP, TOP = 340, 900, 15, 14, 56
 
 
 def chart(groups, names):

@@ -1,7 +1,7 @@
 """report.py RAW RESULTS.md results.svg: from the raw lines of bench/run (RAW, RAW.shapes, RAW.ulp) to the tables and the
-chart. Every figure of a
-step is the median over the rounds; a floor is the operations of a step at the measured peak plus weights and optimizer's
-state once read and once written at the measured bandwidth. SPDX-License-Identifier: MIT"""
+chart. Every figure of a step is the median over the rounds of a run's median; on a loaded machine the quickest step, which
+others disturb least. A floor is the operations of a step at the measured peak plus weights and optimizer's state once
+read and once written at the measured bandwidth. SPDX-License-Identifier: MIT"""
 import collections, os, statistics, sys
 from chart import chart
 from report_shapes import shapes_text, ulp_text
@@ -26,8 +26,8 @@ class Raw:
             word = line.split()
             kind = word[0]
             if kind == 'time':
-                _, model, name, threads, median, _, rss, _ = word
-                self.time[model, name, int(threads)].append(float(median))
+                _, model, name, threads, median, least, rss, _ = word
+                self.time[model, name, int(threads)].append((float(median), float(least)))
                 key = model, name.split('-')[0]
                 self.rss[key] = max(self.rss.get(key, 0), int(rss))
             elif kind == 'peak' and word[1] == 'fma':
@@ -46,11 +46,15 @@ class Raw:
                 self.skipped.append(' '.join(word[2:]))
             else:
                 self.facts[kind] = ' '.join(word[1:])
+        load = self.facts.get('load', '0 0 0').split()
+        cores = self.facts.get('machine', '1 cores').split()[-2]
+        self.busy = [v for v in load[:2] if v != '?' and cores != '?' and float(v) > 1.5 * float(cores)] != []
         self.models = [m for m in TITLES if m in self.built]
 
     def figure(self, model, name, threads):
         """The median over the rounds, of the best of what begins with name; None."""
-        found = [statistics.median(v) for (m, n, t), v in self.time.items()
+        of = min if self.busy else statistics.median
+        found = [of(pair[self.busy] for pair in v) for (m, n, t), v in self.time.items()
                  if m == model and t in threads and n.split('-')[0] == name]
         return min(found) if found else None
 
@@ -93,12 +97,14 @@ def machine(raw, to):
            f'{raw.facts.get("machine", "?")}; {raw.facts.get("compiler", "?")}; {raw.facts.get("dlnc", "dlnc")}'
            + (f'; PyTorch {raw.facts["torchversion"]}' if 'torchversion' in raw.facts else '') + '.',
            f'One core: {raw.fma:.0f} GF/s of multiply-adds in registers; reading {reads}.',
-           f'Medians of {rounds} rounds of alternating runs' + ('.' if clock == 'wall' else
+           f'{"The quickest step" if raw.busy else "Medians"} of {rounds} rounds of alternating runs' + ('.' if clock == 'wall' else
            ' of one thread, by the processor\'s own time: the machine was not quiet.')]
     if 'load' in raw.facts:
         begin, end, nice = raw.facts['load'].split()
         to += [f'The machine\'s load was {begin} when the steps began and {end} when they ended (1 is this benchmark alone)'
-               + (f'; it ran at priority {nice}.' if nice != '0' else '.')]
+               + (f'; it ran at priority {nice}.' if nice != '0' else '.')
+               + (' That is not a quiet machine: figures are the quickest step of each side, since medians say more about '
+                  'the other programs; what needs two cores at once suffers most, ours and PyTorch\'s.' if raw.busy else '')]
     to += [f'Left out: {why}.' for why in raw.skipped] + ['']
 
 
@@ -195,7 +201,8 @@ def missed(raw, to):
 def kernels(raw, to):
     to += ['## Where the time goes', '', 'Kernels of a step on one core, with barriers between them: the quickest of the '
            'steps. Bound: operations at the measured peak, or every tensor touched once at the '
-           'bandwidth of where they fit, whichever is longer.', '']
+           'bandwidth of where they fit, whichever is longer. Profiled at '
+           'another moment than the steps above: on a busy machine the sum may be larger than the step.', '']
     for m in raw.models:
         rows, all_us = [], sum(k[2] for k in raw.kernels[m]) or 1
         for name, _, least, mflop, megabytes in sorted(raw.kernels[m], key=lambda k: -k[2])[:16]:

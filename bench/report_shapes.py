@@ -70,7 +70,7 @@ def shapes_text(raw, path, table, to):
     for key in sorted(shapes.ours, key=lambda k: (list(shapes.of).index(k[0]), 'fxw'.index(k[1]))):
         mflop, megabytes = shapes.work[key]
         bound = raw.bound(mflop, megabytes)
-        rate = lambda us: f'{mflop / us * 1e3 / 1e3:.1f}' if us else '-'
+        rate = lambda us: f'{mflop / us * 1e3:.1f}' if us else '-'
         times = [shapes.ours[key].get(c) for c in compilers]
         gemm = shapes.gemm.get(key)
         verdicts.append(met(shapes, key, raw))
