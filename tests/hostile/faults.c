@@ -353,7 +353,8 @@ int main(int argc, char **argv)
             const long step = shared->call == ALLOC && shared->mode == EVER ? 8 : 1;
             for (shared->at = 1; shared->at <= calls[shared->call]; shared->at += step, runs++) {
                 status = run(argc, argv, out, err);
-                const char *what = shared->failed ? judge(status, out, err) : "the call was not made again";
+                /* how often a trainer reads depends on the clock a little: a run that made fewer calls must end well */
+                const char *what = shared->failed ? judge(status, out, err) : status ? "it failed without a failing call" : NULL;
                 if (what) complain(what, err, argv);
                 if (wrong > 10) return 1;
             }
