@@ -1,6 +1,7 @@
 /* text.c: interned strings (a hash table of pointers into the arena), printf into the arena, growing texts, and the
  * edit distance behind "did you mean". */
 #include "base/text.h"
+#include <ctype.h>
 #include "base/arena.h"
 #include "base/diag.h"
 #include <stdint.h>
@@ -190,6 +191,8 @@ const char *nearest(const char *name, const char *const *candidates, int count)
     }
     return found;
 }
+
+bool is_word_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
 
 const char *base_name(const char *path)
 {

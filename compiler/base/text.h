@@ -20,6 +20,8 @@ void text_add_n(Text *t, const char *s, size_t length);
 void text_addf(Text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 const char *text_string(Text *t);                /* never NULL */
 
+/* A letter, a digit or _. */
+bool is_word_char(char c);
 /* What follows the last / of a path. */
 const char *base_name(const char *path);
 

@@ -21,8 +21,6 @@ typedef struct Core {
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 static bool begins(const char *line, const char *with) { return !strncmp(line, with, strlen(with)); }
-static bool is_word(char c) { return isalnum((unsigned char)c) || c == '_'; }
-
 /* `#ifdef DLN_REAL_DOUBLE .. #else .. #endif` is decided here: of its lines those of the one real that the file has. */
 typedef struct Choice { int depth, inside; bool taken; } Choice;         /* inside: the depth of that #ifdef, 0: not in one */
 
@@ -71,7 +69,7 @@ static void read_header(Core *core, const char *name, bool wide_real)
 static const char *word_at(const char *at)
 {
     size_t n = 0;
-    while (is_word(at[n])) n++;
+    while (is_word_char(at[n])) n++;
     return format("%.*s", (int)n, at);
 }
 
@@ -84,9 +82,9 @@ static const char *defined_name(const char *line)
         if (!after) break;
         end = (size_t)(after + 2 - line) + strcspn(after + 2, "([=;");
     }
-    while (end > 0 && !is_word(line[end - 1])) end--;
+    while (end > 0 && !is_word_char(line[end - 1])) end--;
     size_t begin = end;
-    while (begin > 0 && is_word(line[begin - 1])) begin--;
+    while (begin > 0 && is_word_char(line[begin - 1])) begin--;
     return format("%.*s", (int)(end - begin), line + begin);
 }
 
@@ -203,12 +201,12 @@ static void need_text(Core *core, const char *text)
             const char *end = strstr(at + 2, "*/");
             if (!end) return;
             at = end + 2;
-        } else if (is_word(*at) && !isdigit((unsigned char)*at)) {
+        } else if (is_word_char(*at) && !isdigit((unsigned char)*at)) {
             const char *word = word_at(at);
             at += strlen(word);
             need(core, word);
         } else if (isdigit((unsigned char)*at)) {
-            while (is_word(*at) || *at == '.') at++;
+            while (is_word_char(*at) || *at == '.') at++;
         } else at++;
     }
 }

@@ -16,8 +16,8 @@ static bool core_has(const char *name)
         for (const char *at = f->text; *at; at++) {
             if (!comment && at[0] == '/' && at[1] == '*') comment = true;
             if (comment && at[0] == '*' && at[1] == '/') comment = false;
-            bool begins = at == f->text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_');
-            if (!comment && begins && !strncmp(at, name, length) && !isalnum((unsigned char)at[length]) && at[length] != '_')
+            bool begins = at == f->text || !is_word_char(at[-1]);
+            if (!comment && begins && !strncmp(at, name, length) && !is_word_char(at[length]))
                 return true;
         }
     }

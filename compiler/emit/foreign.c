@@ -5,7 +5,6 @@
  *
  * unless the elements lie in the same order; tensors that lie alike share one. */
 #include "emit/foreign.h"
-#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -157,7 +156,7 @@ static Names names_of(const Tensor *t)
     for (int i = 0; i < n.count; i++) {
         const char *name = n.index[i]->name;
         bool good = name && (!name[1] || !word_is_taken(name)) && strcmp(name, "element");
-        for (const char *c = name; good && *c; c++) good = isalnum((unsigned char)*c) || *c == '_';
+        for (const char *c = name; good && *c; c++) good = is_word_char(*c);
         for (int k = 0; k < i; k++) good = good && strcmp(name, n.name[k]);
         n.name[i] = good ? name : format("axis_%d", i);
     }

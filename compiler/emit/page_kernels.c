@@ -1,7 +1,6 @@
 /* page_kernels.c: the kernels of each program: what each costs, its equations with their lines, its C. Functions that
  * several kernels share stand with the first that calls them; the others link to it. */
 #include "emit/page.h"
-#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -27,7 +26,7 @@ static const char *shared_of(KernelPage *w, const char *text, int kernel)
     const char *elsewhere = NULL;
     for (const char *at = text; (at = strstr(at, "_shape(")); at++) {
         const char *begin = at, *end = at + 6;
-        while (begin > text && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_')) begin--;
+        while (begin > text && is_word_char(begin[-1])) begin--;
         const char *name = intern_n(begin, (size_t)(end - begin));
         bool known = false;
         for (int i = 0; i < w->shared.count; i++) {

@@ -123,6 +123,37 @@ Form form_of(const Equation *e, bool wide)
     return f;
 }
 
+/* ---- products ---- */
+bool equation_reduces(const Equation *e, const Index *i)
+{
+    for (int k = 0; k < e->reduced_count; k++)
+        if (e->reduced[k] == i) return true;
+    return false;
+}
+
+static void add_tests(Tests *t, const Node *test)
+{
+    const Node *first;
+    int n = node_conjuncts(test, &first, 1);
+    const Node **part = NEW_ARRAY(const Node *, n);
+    node_conjuncts(test, part, n);
+    for (int i = 0; i < n; i++) PUSH(t->list, part[i]);
+}
+
+const Node *without_tests(Tests *t, const Node *e)
+{
+    for (; e->op == OP_SELECT && node_is_number(e->arg[2], 0); e = e->arg[1]) add_tests(t, e->arg[0]);
+    return e;
+}
+
+int axis_of_test(const Node *test, const Node *read)
+{
+    for (int a = 0; test->op == OP_IN && a < read->sums; a++)
+        if (read->sum[a] == test->sum[0] && read->tensor->extent[a] == test->extent) return a;
+    return -1;
+}
+
+/* ---- indices ---- */
 const Index *counterpart(const Equation *host, const Index *of, const Equation *e)
 {
     if (host == e) return of;

@@ -96,6 +96,11 @@ bool equation_needs_in_place(const Equation *e, const Tensor *t);
 /* access.c: where reads and writes lie, before there is a plan: row-major */
 const Sum *place_sum(const Tensor *t, const Sum *const *subs);
 Form form_of(const Equation *e, bool wide);
+bool equation_reduces(const Equation *e, const Index *i);        /* i is one of its reduced indices */
+/* e without the choices `test ? e : 0` round it, whose tests are noted. */
+typedef struct Tests { LIST(const Node *) list; } Tests;
+const Node *without_tests(Tests *t, const Node *e);
+int axis_of_test(const Node *test, const Node *read);            /* the axis of the read that the test says is inside; -1 */
 /* The index of e that stands where `of` stands in the host's left side; NULL. */
 const Index *counterpart(const Equation *host, const Index *of, const Equation *e);
 const char *axis_letter(int axis);               /* i, j, ..: for the axes of a copy */
@@ -113,9 +118,8 @@ int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int last);
 void place_frames(PlanOf *p, ProgramPlan *program);
 
 /* tile.c: a * b with tests round it and its factors: where one fails the product is 0. */
-typedef struct Product { const Node *read[2]; LIST(const Node *) tests; } Product;
+typedef struct Product { const Node *read[2]; Tests tests; } Product;
 bool product_of(Product *p, const Node *value);                  /* of two reads of floats */
-bool test_is_of(const Node *test, const Node *read, int *axis);  /* says that an axis of the read is inside */
 
 /* winograd.c: sums over 3 taps that move by single steps */
 void find_windows(Equations *all, bool always);                  /* always: also where it does not pay */

@@ -68,8 +68,6 @@ static void set_add(NameSet *s, const char *name)
     s->count++;
 }
 
-static bool is_word_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
-
 static const NameSet *taken_names(void)
 {
     static NameSet set;

@@ -17,28 +17,12 @@ typedef struct Finder {
 } Finder;
 
 /* ---- the product ---- */
-static void add_tests(Product *p, const Node *test)
-{
-    const Node *part[32];
-    int n = node_conjuncts(test, part, 32);
-    for (int i = 0; i < n; i++) PUSH(p->tests, part[i]);
-}
-
-static const Node *without_tests(Product *p, const Node *e)
-{
-    while (e->op == OP_SELECT && node_is_number(e->arg[2], 0)) {
-        add_tests(p, e->arg[0]);
-        e = e->arg[1];
-    }
-    return e;
-}
-
 bool product_of(Product *p, const Node *value)
 {
-    const Node *e = without_tests(p, value);
+    const Node *e = without_tests(&p->tests, value);
     if (e->op != OP_MUL) return false;
     for (int i = 0; i < 2; i++) {
-        p->read[i] = without_tests(p, e->arg[i]);
+        p->read[i] = without_tests(&p->tests, e->arg[i]);
         if (p->read[i]->op != OP_READ || p->read[i]->type != TYPE_FLOAT || p->read[i]->tensor->rank == 0) return false;
         if (p->read[i]->tensor->role == ROLE_TOTAL) return false;
     }
@@ -175,14 +159,6 @@ static bool choose(const Equation *e, const Product *p, const Index *col, Tile *
 }
 
 /* ---- borders ---- */
-bool test_is_of(const Node *test, const Node *read, int *axis)
-{
-    if (test->op != OP_IN) return false;
-    for (int a = 0; a < read->sums; a++)
-        if (read->sum[a] == test->sum[0] && read->tensor->extent[a] == test->extent) { *axis = a; return true; }
-    return false;
-}
-
 static bool uses_reduced(const Equation *e, const Node *test)
 {
     for (int i = 0; i < e->reduced_count; i++)
@@ -207,10 +183,11 @@ static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
     enum { USES = 16 };                          /* of each place of a copy: then its borders may be wide */
     Copy want[2] = { copy_of(p->read[0], e), copy_of(p->read[1], e) };
     bool padded[2] = {0};
-    for (int i = 0; i < p->tests.count; i++) {
-        const Node *test = p->tests.at[i];
+    for (int i = 0; i < p->tests.list.count; i++) {
+        const Node *test = p->tests.list.at[i];
         bool inside_tile = node_uses(test, t->col) || node_uses(test, t->row);
-        int axis, k = test_is_of(test, p->read[0], &axis) ? 0 : test_is_of(test, p->read[1], &axis) ? 1 : -1;
+        int on[2] = { axis_of_test(test, p->read[0]), axis_of_test(test, p->read[1]) };
+        int k = on[0] >= 0 ? 0 : on[1] >= 0 ? 1 : -1, axis = k < 0 ? 0 : on[k];
         if (!inside_tile && (k < 0 || !uses_reduced(e, test) || is_to_be_asked(e, test, p->read[k]->tensor->extent[axis]))) {
             t->guard = node_and(t->guard, test);
             continue;

@@ -28,13 +28,6 @@ typedef struct Match {
     Indices fresh;
 } Match;
 
-static bool is_reduced(const Equation *e, const Index *i)
-{
-    for (int k = 0; k < e->reduced_count; k++)
-        if (e->reduced[k] == i) return true;
-    return false;
-}
-
 static bool is_set(const Substitution *s, const Index *i)
 {
     for (int k = 0; k < s->count; k++)
@@ -49,7 +42,7 @@ static const Index *index_to_solve(const Match *m, int a, bool reduced)
     for (int i = 0; i < sub->count; i++) {
         const Index *k = sub->term[i].index;
         if (!k || sub->term[i].factor != 1 || k->batch) continue;
-        if (is_reduced(m->e, k) != reduced || is_set(&m->solved, k)) continue;
+        if (equation_reduces(m->e, k) != reduced || is_set(&m->solved, k)) continue;
         bool alone = true;
         for (int b = 0; b < m->read->sums; b++) alone &= b == a || !sum_uses(m->read->sum[b], k);
         if (alone) return k;
@@ -121,41 +114,22 @@ static bool sum_amounts(Match *m, Equation **out)
 }
 
 /* ---- products ---- */
-typedef struct Factors { const Node *read, *other; LIST(const Node *) tests; } Factors;
-
-static const Node *without_tests(Factors *p, const Node *e)
-{
-    while (e->op == OP_SELECT && node_is_number(e->arg[2], 0)) {
-        const Node *part[32];
-        int n = node_conjuncts(e->arg[0], part, 32);
-        for (int i = 0; i < n && i < 32; i++) PUSH(p->tests, part[i]);
-        e = e->arg[1];
-    }
-    return e;
-}
+typedef struct Factors { const Node *read, *other; Tests tests; } Factors;
 
 static bool is_product(Factors *p, const Equation *e, const Tensor *t)
 {
-    const Node *value = without_tests(p, e->value);
+    const Node *value = without_tests(&p->tests, e->value);
     if (e->reduction != RED_SUM || e->loop || e->test || value->op != OP_MUL) return false;
     if (e->out->type != TYPE_FLOAT) return false;
     for (int i = 0; i < 2; i++) {
-        p->read = without_tests(p, value->arg[i]);
-        p->other = without_tests(p, value->arg[1 - i]);
+        p->read = without_tests(&p->tests, value->arg[i]);
+        p->other = without_tests(&p->tests, value->arg[1 - i]);
         bool twice = p->other->op == OP_READ && p->other->tensor == t;
         if (p->read->op == OP_READ && p->read->tensor == t) return !twice;
-        p->tests.count = 0;
-        without_tests(p, e->value);
+        p->tests.list.count = 0;
+        without_tests(&p->tests, e->value);
     }
     return false;
-}
-
-/* Which axis of the read a test keeps inside; -1. */
-static int axis_of_test(const Node *test, const Node *read)
-{
-    for (int a = 0; test->op == OP_IN && a < read->sums; a++)
-        if (read->sum[a] == test->sum[0] && read->tensor->extent[a] == test->extent) return a;
-    return -1;
 }
 
 static bool is_left_plain(const Equation *e)
@@ -334,9 +308,9 @@ static bool find_borders(Winners *w, const Factors *p, const Match *m)
 {
     const Node *before = p->other;
     for (int a = 0; a < before->sums; a++) w->extent[a] = before->tensor->extent[a];
-    for (int i = 0; i < p->tests.count; i++) {
-        if (axis_of_test(p->tests.at[i], m->read) >= 0) continue;            /* winners are inside */
-        int a = axis_of_test(p->tests.at[i], before);
+    for (int i = 0; i < p->tests.list.count; i++) {
+        if (axis_of_test(p->tests.list.at[i], m->read) >= 0) continue;            /* winners are inside */
+        int a = axis_of_test(p->tests.list.at[i], before);
         if (a < 0) return false;
         Range r = sum_range(w->operand->sum[a]);
         if (r.low < -(1 << 20) || r.high > 1 << 20) return false;
@@ -353,7 +327,7 @@ static bool sum_winners(Match *m, const Factors *p, const EmitOptions *options, 
     Winners *w = NEW(Winners);
     if (p->other->op != OP_READ || p->other->type != TYPE_FLOAT || p->other->tensor->rank == 0) return false;
     if (!is_left_plain(e) || !match(m, true) || !begin_winners(w, m) || !choose_column(w)) return false;
-    if (is_reduced(e, w->column) || node_uses(p->other, w->column) || !is_reduced(e, w->sample)) return false;
+    if (equation_reduces(e, w->column) || node_uses(p->other, w->column) || !equation_reduces(e, w->sample)) return false;
     w->operand = node_substitute(p->other, &m->solved);
     if (!find_borders(w, p, m) || (!w->padded && w->operand->tensor->role != ROLE_TEMP)) return false;
     const Sum *place = place_sum(w->operand->tensor, w->operand->sum);
@@ -363,7 +337,7 @@ static bool sum_winners(Match *m, const Factors *p, const EmitOptions *options, 
     change_reduced(&shape, m);
     if (!list_windows(w) || shape.reduced_count != w->windows + 1) return false;
     for (int i = 0; i < w->windows; i++)
-        if (!is_reduced(&shape, w->window[i])) return false;
+        if (!equation_reduces(&shape, w->window[i])) return false;
     if (!is_walkable(w, place) || !arrange_taps(w, place, options->wide_real)) return false;
     enum { SAMPLES = 128, CHUNKS = 8, PART = 1 << 16, ALL_PARTS = 1 << 22 };
     w->group = near_windows(w, place);
@@ -440,9 +414,9 @@ static bool spread_winners(Match *m, const Factors *p, const EmitOptions *option
     Winners *w = NEW(Winners);
     *w = (Winners){ .spread = true };
     if (!is_left_plain(e) || !match(m, false) || !begin_winners(w, m) || !choose_column(w)) return false;
-    if (!is_reduced(e, w->column) || is_reduced(e, w->sample) || sum_plain(e->left[0]) != w->sample) return false;
-    for (int i = 0; i < p->tests.count; i++)
-        if (axis_of_test(p->tests.at[i], m->read) < 0) return false;
+    if (!equation_reduces(e, w->column) || equation_reduces(e, w->sample) || sum_plain(e->left[0]) != w->sample) return false;
+    for (int i = 0; i < p->tests.list.count; i++)
+        if (axis_of_test(p->tests.list.at[i], m->read) < 0) return false;
     if (!list_windows(w) || !is_fixed(w, m, p->other)) return false;
     const Sum *left[MAX_RANK];
     int low[MAX_RANK];

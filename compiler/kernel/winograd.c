@@ -47,13 +47,6 @@ typedef struct Window {
     bool border[MAX_RANK];
 } Window;
 
-static bool is_reduced(const Equation *e, const Index *i)
-{
-    for (int k = 0; k < e->reduced_count; k++)
-        if (e->reduced[k] == i) return true;
-    return false;
-}
-
 /* The one axis of subs that uses i, with factor 1 or -1; -1: none or several. */
 static int one_axis(const Sum *const *subs, int rank, const Index *i)
 {
@@ -96,9 +89,9 @@ static bool find_borders(Window *w, const Product *p)
         if (!sum_is_affine(w->x->sum[a])) return false;
     }
     w->border[w->axis] = w->offset < 0 || w->offset + OUTPUTS * w->fours + TAPS - 1 > w->x->tensor->extent[w->axis];
-    for (int i = 0; i < p->tests.count; i++) {
-        int axis;
-        if (!test_is_of(p->tests.at[i], w->x, &axis)) return false;
+    for (int i = 0; i < p->tests.list.count; i++) {
+        int axis = axis_of_test(p->tests.list.at[i], w->x);
+        if (axis < 0) return false;
         Range r = sum_range(w->x->sum[axis]);
         w->border[axis] = true;
         if (axis == w->axis) continue;
@@ -133,9 +126,9 @@ static bool is_worth(const Window *w, bool always)
 
 static bool window_fits(Window *w, const Product *p, bool always)
 {
-    bool forward = is_reduced(w->e, w->tap) && !is_reduced(w->e, w->q);
+    bool forward = equation_reduces(w->e, w->tap) && !equation_reduces(w->e, w->q);
     if (w->tap->extent != TAPS || w->tap->batch || w->q->batch || !find_axis(w)) return false;
-    if (!forward && (w->turned || is_reduced(w->e, w->tap) || !is_reduced(w->e, w->q))) return false;
+    if (!forward && (w->turned || equation_reduces(w->e, w->tap) || !equation_reduces(w->e, w->q))) return false;
     if (forward ? !find_partner(w, w->tap, w->q) : !find_partner(w, w->q, w->tap)) return false;
     if (!forward && sum_plain(w->other->sum[w->other_axis]) != w->q) return false;
     if (w->e->out->rank + 1 > MAX_RANK || w->x->sums + 1 > MAX_RANK) return false;
@@ -472,7 +465,7 @@ static void results(Equations *to, const Window *w, Tensor *p, bool is_forward)
 
 static void rewrite(Equations *to, Made *made, const Window *w)
 {
-    bool is_forward = is_reduced(w->e, w->tap);
+    bool is_forward = equation_reduces(w->e, w->tap);
     const Index *j = index_new("j", POINTS, false), *z = index_new("z", w->fours * (w->row ? w->row->extent : 1), false);
     Tensor *v = transformed_x(to, made, w), *p;
     if (is_forward) {

@@ -1,7 +1,6 @@
 /* lower.c: each kernel as C functions, and the calls of a program: kernels of one phase one after another without a
  * barrier, a barrier after each phase, a scan as a loop round the phases of its step. */
 #include "loop/lower.h"
-#include <ctype.h>
 #include <string.h>
 
 Function *function_new(Functions *to, const char *head)
@@ -11,8 +10,6 @@ Function *function_new(Functions *to, const char *head)
     PUSH(to->list, f);
     return f;
 }
-
-static bool is_word_char(char c) { return c == '_' || isalnum((unsigned char)c); }
 
 /* Whether the text has the word, other than as a field. */
 static bool has_word(const char *text, const char *word)

@@ -14,8 +14,6 @@ typedef struct KernelShape { const Kernel *kernel; int shape; Declarations decla
 struct Shapes { LIST(Shape) list; LIST(KernelShape) of; };
 
 /* ---- the shape of a text ---- */
-static bool is_word_char(char c) { return isalnum((unsigned char)c) || c == '_'; }
-
 /* Words that mean something outside of the function: C's and the core's, and the fields of the run. */
 static bool keeps_its_name(const char *word, const Text *before)
 {

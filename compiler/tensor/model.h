@@ -20,7 +20,7 @@ void symbols_import(Symbols *s, File *file);                     /* the imports 
 const Definition *symbols_find(const Symbols *s, const char *name, bool for_library);
 const Binding *symbols_constant(const Symbols *s, const char *name);
 extern const struct LibraryFile { const char *name, *text; size_t length; } library_files[];     /* made by the Makefile; ends with a NULL name */
-void symbols_add_library(Symbols *s);
+void symbols_add_library(Symbols *s);                            /* parsed once in the life of the arena */
 
 /* What a call of the model block made, for the summary: conv, dense_2 ... and for calls inside them. */
 typedef struct Layer {

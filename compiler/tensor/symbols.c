@@ -95,11 +95,18 @@ void symbols_add(Symbols *s, File *file, bool from_library)
 /* ---- other files ------------------------------------------------------------------------------------------------- */
 void symbols_add_library(Symbols *s)
 {
-    for (int i = 0; library_files[i].name; i++) {
-        Source *source = NEW(Source);
-        *source = (Source){ library_files[i].name, library_files[i].text, library_files[i].length };
-        symbols_add(s, parse_source(source), true);
+    static struct Parsed { LIST(File *) list; } parsed;
+    static unsigned generation = ~0u;
+    if (generation != arena_generation()) {
+        parsed = (struct Parsed){0};
+        for (int i = 0; library_files[i].name; i++) {
+            Source *source = NEW(Source);
+            *source = (Source){ library_files[i].name, library_files[i].text, library_files[i].length };
+            PUSH(parsed.list, parse_source(source));
+        }
+        generation = arena_generation();
     }
+    for (int i = 0; i < parsed.list.count; i++) symbols_add(s, parsed.list.at[i], true);
     s->library_rewrites = s->rewrites.count;
 }
 

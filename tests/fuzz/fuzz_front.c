@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ARENA_MOST = 32 << 20, FILES_MOST = 64, EQUATIONS_MOST = 60 };
+enum { ARENA_MOST = 32 << 20, EQUATIONS_MOST = 60 };
 
 static File *parse_bytes(const char *text, size_t length)
 {
@@ -49,21 +49,6 @@ static void format_try(const File *file)
     if (strcmp(format_source(again), once) != 0) abort();
 }
 
-static void library_add(Symbols *s)
-{
-    static File *parsed[FILES_MOST];
-    static unsigned generation;
-    if (!*parsed || generation != arena_generation())
-        for (int i = 0; library_files[i].name; i++) {
-            Source *source = NEW(Source);
-            *source = (Source){ library_files[i].name, library_files[i].text, library_files[i].length };
-            parsed[i] = parse_source(source);
-        }
-    generation = arena_generation();
-    for (int i = 0; parsed[i]; i++) symbols_add(s, parsed[i], true);
-    s->library_rewrites = s->rewrites.count;
-}
-
 /* An import would read this machine's files. */
 static bool imports(const File *file)
 {
@@ -76,7 +61,7 @@ static bool imports(const File *file)
 static void compile_try(File *file)
 {
     Symbols s = { 0 };
-    library_add(&s);
+    symbols_add_library(&s);
     symbols_add(&s, file, false);
     if (error_count()) return;
     const ModelOptions options = { .file = "fuzz.dln" };

@@ -9,29 +9,12 @@ static Program *program_new(const char *name, bool training)
     return p;
 }
 
-/* The library is parsed once in the life of the arena. */
-static void library_add(Symbols *s)
-{
-    enum { MOST = 64 };
-    static File *parsed[MOST];
-    static unsigned generation;
-    if (!parsed[0] || generation != arena_generation())
-        for (int i = 0; library_files[i].name; i++) {
-            Source *source = NEW(Source);
-            *source = (Source){ library_files[i].name, library_files[i].text, library_files[i].length };
-            parsed[i] = parse_source(source);
-        }
-    generation = arena_generation();
-    for (int i = 0; parsed[i]; i++) symbols_add(s, parsed[i], true);
-    s->library_rewrites = s->rewrites.count;
-}
-
 Made random_make(const char *text, uint64_t seed, bool accumulate)
 {
     Source source = { .name = "random.dln", .text = text, .length = strlen(text) };
     Symbols s = { 0 };
     Made made = { 0 };
-    library_add(&s);
+    symbols_add_library(&s);
     symbols_add(&s, parse_source(arena_copy(&source, sizeof source)), false);
     if (error_count() || s.models.count == 0) return made;
     Model *m = NEW(Model);
