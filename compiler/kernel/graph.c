@@ -1,6 +1,6 @@
 /* graph.c: what must come before what. Between kernels there are two kinds of edges: data (who makes a tensor -> who
- * reads it) and order (who reads the old value of a state -> who writes over it). The kernels of a scan are one node of
- * this graph; inside one step they have an order of their own. */
+ * reads it) and order (who reads the old value of a state -> who writes over it). The kernels of a scan, and those of a
+ * sequence, are one node of this graph; inside one step, or for one sample, they have an order of their own. */
 #include "kernel/graph.h"
 #include <string.h>
 
@@ -60,6 +60,19 @@ bool equation_needs(const Equation *e, const Tensor *t)
     for (int i = 0; i < reads->list.count; i++)
         if (reads->list.at[i] == t) return true;
     return false;
+}
+
+void each_touched(const ProgramPlan *program, Touched *f, void *data)
+{
+    for (int i = 0; i < program->kernels.count; i++) {
+        Kernel *k = program->kernels.at[i];
+        for (int j = 0; j < k->equations.count; j++) {
+            const Equation *e = k->equations.at[j];
+            const Tensors *reads = reads_of(e);
+            f(k, e, e->out, data);
+            for (int r = 0; r < reads->list.count; r++) f(k, e, reads->list.at[r], data);
+        }
+    }
 }
 
 typedef struct ReadSearch { const Tensor *tensor; const Equation *e; bool elsewhere; } ReadSearch;

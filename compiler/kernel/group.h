@@ -90,6 +90,9 @@ typedef struct Equations { LIST(Equation *) list; } Equations;
 /* fuse.c */
 void fuse_program(PlanOf *p, ProgramPlan *program);              /* equations -> kernels with phases; decides what is in place */
 bool equation_needs(const Equation *e, const Tensor *t);
+/* Calls f for what each equation makes, and then for each tensor that it reads, once. */
+typedef void Touched(Kernel *k, const Equation *e, Tensor *t, void *data);
+void each_touched(const ProgramPlan *program, Touched *f, void *data);
 /* All reads of t in e are at the place that e writes. */
 bool equation_needs_in_place(const Equation *e, const Tensor *t);
 
@@ -108,7 +111,7 @@ int64_t equation_work(const Equation *e);        /* places of its loops */
 /* Whether e's value can be had for neighbours along i at once. unit, apart: reads that move by 1, by more. */
 bool node_lanes(const Node *e, const Index *i, int *unit, int *apart);
 
-/* plan.c: first fit. */
+/* plan.c: first fit; what is placed takes a multiple of 64 bytes. */
 typedef struct Region { int64_t offset, bytes; int first, last; } Region;
 typedef struct Arena { LIST(Region) taken; int64_t end; } Arena;
 /* The lowest offset from `from` on where bytes are free in the times first .. last; takes them. */

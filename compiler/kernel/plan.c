@@ -60,39 +60,29 @@ static bool is_output(const Program *p, const Tensor *t)
     return false;
 }
 
-typedef struct Touch { PlanOf *p; ProgramPlan *program; const Kernel *k; } Touch;
+typedef struct Touch { PlanOf *p; const Program *program; } Touch;
 
 static const PlaceKind place_of_role[] = {
     [ROLE_TEMP] = PLACE_MEMORY, [ROLE_INPUT] = PLACE_CALLER, [ROLE_PARAM] = PLACE_MEMORY, [ROLE_STATE] = PLACE_MEMORY,
     [ROLE_TOTAL] = PLACE_MEMORY, [ROLE_SETTING] = PLACE_RUN, [ROLE_CLOCK] = PLACE_RUN, [ROLE_CONST] = PLACE_TEXT };
 
-static void touch(Touch *c, Tensor *t)
+static void touch(Kernel *k, const Equation *e, Tensor *t, void *data)
 {
-    const Program *program = c->program->program;
+    Touch *c = data;
+    (void)e;
     bool known = t->id < c->p->storage_of.count && c->p->storage_of.at[t->id] >= 0;
-    Storage *s = storage_add(c->p, t, place_of_role[t->role], t->role == ROLE_TEMP && program->wide);
+    Storage *s = storage_add(c->p, t, place_of_role[t->role], t->role == ROLE_TEMP && c->program->wide);
     if (!known) {
-        s->first_phase = s->last_phase = c->k->phase;
-        if (t->role == ROLE_TEMP && is_output(program, t)) s->place = PLACE_CALLER;
+        s->first_phase = s->last_phase = k->phase;
+        if (t->role == ROLE_TEMP && is_output(c->program, t)) s->place = PLACE_CALLER;
     }
-    if (c->k->phase < s->first_phase) s->first_phase = c->k->phase;
-    if (c->k->phase > s->last_phase) s->last_phase = c->k->phase;
-}
-
-static void touch_read(const Node *e, void *data)
-{
-    if (e->op == OP_READ) touch(data, e->tensor);
+    if (k->phase < s->first_phase) s->first_phase = k->phase;
+    if (k->phase > s->last_phase) s->last_phase = k->phase;
 }
 
 static void program_touch(PlanOf *p, ProgramPlan *program)
 {
-    for (int i = 0; i < program->kernels.count; i++) {
-        Touch c = { p, program, program->kernels.at[i] };
-        for (int j = 0; j < c.k->equations.count; j++) {
-            touch(&c, c.k->equations.at[j]->out);
-            equation_visit(c.k->equations.at[j], touch_read, &c);
-        }
-    }
+    each_touched(program, touch, &(Touch){ p, program->program });
     for (int i = 0; i < program->program->outputs.count; i++) {  /* an output that no equation makes: an input, a weight */
         Tensor *t = program->program->outputs.at[i].value;
         if (t->role != ROLE_TEMP) storage_add(p, t, place_of_role[t->role], false);
@@ -115,34 +105,17 @@ static void check_local_read(const Node *e, void *data)
 
 /* For each tensor the kernel that alone makes and reads it, in the row (tile, step) that makes it; else NULL. */
 typedef struct Owner { const Kernel *kernel; bool several; } Owner;
-typedef struct Owners { LIST(Owner) by_tensor; const Kernel *kernel; const Equation *e; } Owners;
+typedef struct Owners { LIST(Owner) by_tensor; } Owners;
 
-static void owner_note(Owners *o, const Tensor *t)
+static void owner_note(Kernel *k, const Equation *e, Tensor *t, void *data)
 {
+    Owners *o = data;
     while (o->by_tensor.count <= t->id) PUSH(o->by_tensor, ((Owner){0}));
     Owner *owner = &o->by_tensor.at[t->id];
-    LocalSearch c = { t, o->kernel, o->e, true };
-    if (!owner->several) equation_visit(o->e, check_local_read, &c);
-    owner->several |= (owner->kernel && owner->kernel != o->kernel) || !c.fine;
-    owner->kernel = o->kernel;
-}
-
-static void owner_read(const Node *e, void *data)
-{
-    if (e->op == OP_READ && e->tensor->role == ROLE_TEMP) owner_note(data, e->tensor);
-}
-
-static Owners find_owners(const ProgramPlan *program)
-{
-    Owners o = {0};
-    for (int i = 0; i < program->kernels.count; i++)
-        for (int j = 0; j < program->kernels.at[i]->equations.count; j++) {
-            o.kernel = program->kernels.at[i];
-            o.e = o.kernel->equations.at[j];
-            owner_note(&o, o.e->out);
-            equation_visit(o.e, owner_read, &o);
-        }
-    return o;
+    LocalSearch c = { t, k, e, true };
+    if (!owner->several) equation_visit(e, check_local_read, &c);
+    owner->several |= (owner->kernel && owner->kernel != k) || !c.fine;
+    owner->kernel = k;
 }
 
 static const Kernel *only_kernel(const Owners *o, const Tensor *t)
@@ -156,7 +129,8 @@ enum { ROW_BYTES = 16 << 10 };
 /* Tensors of one kernel need no memory: registers, or an array of one row. The axes of the outer loops have stride 0. */
 static void place_locals(PlanOf *p, ProgramPlan *program)
 {
-    Owners owners = find_owners(program);
+    Owners owners = {0};
+    each_touched(program, owner_note, &owners);
     for (int i = 0; i < program->kernels.count; i++) {
         const Kernel *k = program->kernels.at[i];
         for (int j = 0; j < k->equations.count && k->schedule != SCHEDULE_SCALAR; j++) {
@@ -187,6 +161,7 @@ static void place_locals(PlanOf *p, ProgramPlan *program)
 int64_t arena_place(Arena *a, int64_t from, int64_t bytes, int first, int last)
 {
     int64_t at = from;
+    bytes = round_up(bytes, ALIGNMENT);
     for (int i = 0; i < a->taken.count; i++) {
         const Region *r = &a->taken.at[i];
         if (r->last < first || r->first > last || r->offset + r->bytes <= at) continue;
@@ -264,7 +239,7 @@ static int64_t scratch_try(Scratch *mine, int order, int64_t from, const Region 
     scratch_sort(mine, order);
     for (int i = 0; i < mine->list.count; i++) {
         Storage *s = mine->list.at[i];
-        s->offset = arena_place(&a, from, round_up(s->bytes, ALIGNMENT), s->first_phase, s->last_phase);
+        s->offset = arena_place(&a, from, s->bytes, s->first_phase, s->last_phase);
     }
     return a.end;
 }
@@ -308,6 +283,18 @@ static void count_node(const Node *e, void *data)
     if (e->type == TYPE_FLOAT && e->op > OP_SELECT && e->op != OP_STOP && e->op != OP_TO_FLOAT) c->operations++;
 }
 
+typedef struct Traffic { const PlanOf *p; LIST(const Kernel *) last; } Traffic;          /* last: by tensor id, who touched it */
+
+static void count_bytes(Kernel *k, const Equation *e, Tensor *t, void *data)
+{
+    Traffic *c = data;
+    (void)e;
+    while (c->last.count <= t->id) PUSH(c->last, NULL);
+    const Storage *s = plan_storage(&c->p->plan, t);
+    if (c->last.at[t->id] != k && (s->place == PLACE_MEMORY || s->place == PLACE_CALLER)) k->bytes += (double)s->bytes;
+    c->last.at[t->id] = k;
+}
+
 /* Loop places times operations; every tensor once for each kernel that reads or writes it. */
 static void program_cost(const PlanOf *p, ProgramPlan *program)
 {
@@ -323,16 +310,11 @@ static void program_cost(const PlanOf *p, ProgramPlan *program)
             node_visit(e->value, count_node, &c);
             k->flops += places * (c.operations + (e->reduction == RED_SUM || equation_is_scatter(e) ? 1 : 0));
         }
-        for (int q = 0; q < p->plan.storage.count; q++) {
-            const Storage *s = &p->plan.storage.at[q];
-            if (s->place != PLACE_MEMORY && s->place != PLACE_CALLER) continue;
-            bool touched = false;
-            for (int j = 0; j < k->equations.count && !touched; j++)
-                touched = k->equations.at[j]->out == s->tensor || equation_needs(k->equations.at[j], s->tensor);
-            if (touched) k->bytes += (double)s->bytes;
-        }
-        program->flops += k->flops;
-        program->bytes_moved += k->bytes;
+    }
+    each_touched(program, count_bytes, &(Traffic){ .p = p });
+    for (int i = 0; i < program->kernels.count; i++) {
+        program->flops += program->kernels.at[i]->flops;
+        program->bytes_moved += program->kernels.at[i]->bytes;
     }
 }
 
@@ -345,29 +327,38 @@ static bool is_training(const Model *m, const Program *p)
     return p == m->initialize || p == m->step || p == m->accumulate || p == m->apply;
 }
 
-/* Whether predict, evaluate or report read or write it, or it is a parameter. */
-static bool for_inference(const PlanOf *p, const Tensor *t)
+/* By tensor id: what predict, evaluate or report read or write. */
+typedef struct Inference { const Plan *plan; LIST(bool) needs; } Inference;
+
+static void inference_note(Kernel *k, const Equation *e, Tensor *t, void *data)
 {
-    if (t->role == ROLE_PARAM || t->role == ROLE_TOTAL) return true;
-    const Model *m = p->plan.model;
-    for (int i = 0; i < p->plan.programs.count; i++) {
-        const ProgramPlan *q = &p->plan.programs.at[i];
-        if (is_training(m, q->program)) continue;
-        for (int k = 0; k < q->kernels.count; k++)
-            for (int j = 0; j < q->kernels.at[k]->equations.count; j++) {
-                const Equation *e = q->kernels.at[k]->equations.at[j];
-                if (e->out == t || plan_home(&p->plan, e->out) == t || equation_needs(e, t)) return true;
-            }
-    }
-    return false;
+    Inference *in = data;
+    (void)k;
+    (void)e;
+    t = plan_home(in->plan, t);
+    while (in->needs.count <= t->id) PUSH(in->needs, false);
+    in->needs.at[t->id] = true;
 }
 
-static int64_t kept_place(PlanOf *p, int64_t at, bool inference)
+static Inference find_inference(const PlanOf *p)
+{
+    Inference in = { .plan = &p->plan };
+    for (int i = 0; i < p->plan.programs.count; i++)
+        if (!is_training(p->plan.model, p->plan.programs.at[i].program)) each_touched(&p->plan.programs.at[i], inference_note, &in);
+    return in;
+}
+
+static bool for_inference(const Inference *in, const Tensor *t)
+{
+    return t->role == ROLE_PARAM || t->role == ROLE_TOTAL || (t->id < in->needs.count && in->needs.at[t->id]);
+}
+
+static int64_t kept_place(PlanOf *p, int64_t at, const Inference *in, bool inference)
 {
     for (int i = 0; i < p->plan.storage.count; i++) {
         Storage *s = &p->plan.storage.at[i];
         Role role = s->tensor->role;
-        if ((role != ROLE_PARAM && role != ROLE_STATE && role != ROLE_TOTAL) || for_inference(p, s->tensor) != inference) continue;
+        if ((role != ROLE_PARAM && role != ROLE_STATE && role != ROLE_TOTAL) || for_inference(in, s->tensor) != inference) continue;
         s->offset = at;
         at += round_up(s->bytes, ALIGNMENT);
     }
@@ -437,14 +428,15 @@ Plan *plan_model(Model *m, const EmitOptions *options)
 
     choose_panels(p);
 
-    int64_t weights = kept_place(p, 0, true), inference = weights;
+    Inference needs = find_inference(p);
+    int64_t weights = kept_place(p, 0, &needs, true), inference = weights;
     for (int i = 0; i < p->plan.programs.count; i++) {
         ProgramPlan *q = &p->plan.programs.at[i];
         if (is_training(m, q->program)) continue;
         int64_t end = scratch_place(p, q, weights, NULL);
         if (end > inference) inference = end;
     }
-    int64_t states = kept_place(p, inference, false), whole = states;
+    int64_t states = kept_place(p, inference, &needs, false), whole = states;
     Region optimizer = { inference, states - inference, 0, 1 << 30 };
     for (int i = 0; i < p->plan.programs.count; i++) {
         ProgramPlan *q = &p->plan.programs.at[i];

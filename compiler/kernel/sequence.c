@@ -36,28 +36,26 @@ static bool can_take_part(const Kernel *k, int few)
     return true;
 }
 
-typedef struct Passing { const Tensor *tensor; const Index *sample; bool fine; } Passing;
+typedef struct Passing { Graph *g; const Sequence *from; const Index *sample; bool fine; } Passing;
 
 static void check_sample(const Node *e, void *data)
 {
     Passing *p = data;
-    if (e->op == OP_READ && e->tensor == p->tensor) p->fine &= sum_plain(e->sum[0]) == p->sample;
+    if (e->op != OP_READ || (e->sums && sum_plain(e->sum[0]) == p->sample)) return;
+    const Kernels *makers = of_tensor(&p->g->makers, e->tensor);
+    for (int i = 0; i < makers->list.count; i++) p->fine &= makers->list.at[i]->sequence != p->from;
 }
 
 /* All that passes from one to the other passes at the same sample. */
-static bool passes_by_sample(const Sequence *from, const Sequence *to)
+static bool passes_by_sample(Graph *g, const Sequence *from, const Sequence *to)
 {
-    for (int i = 0; i < from->kernels.count; i++)
-        for (int j = 0; j < from->kernels.at[i]->equations.count; j++)
-            for (int k = 0; k < to->kernels.count; k++)
-                for (int l = 0; l < to->kernels.at[k]->equations.count; l++) {
-                    const Equation *e = to->kernels.at[k]->equations.at[l];
-                    Passing p = { from->kernels.at[i]->equations.at[j]->out, sample_of(e), true };
-                    if (!equation_needs(e, p.tensor)) continue;
-                    equation_visit(e, check_sample, &p);
-                    if (!p.fine) return false;
-                }
-    return true;
+    Passing p = { .g = g, .from = from, .fine = true };
+    for (int k = 0; k < to->kernels.count; k++)
+        for (int j = 0; j < to->kernels.at[k]->equations.count; j++) {
+            p.sample = sample_of(to->kernels.at[k]->equations.at[j]);
+            equation_visit(to->kernels.at[k]->equations.at[j], check_sample, &p);
+        }
+    return p.fine;
 }
 
 /* A state that one writes over and the other reads: only a barrier keeps these apart. */
@@ -73,7 +71,7 @@ static int samples(const Sequence *s) { return sample_of(s->kernels.at[0]->equat
 
 static bool can_be_one(Graph *g, Sequence *a, Sequence *b)
 {
-    if (samples(a) != samples(b) || !passes_by_sample(a, b) || !passes_by_sample(b, a)) return false;
+    if (samples(a) != samples(b) || !passes_by_sample(g, a, b) || !passes_by_sample(g, b, a)) return false;
     if (has_states(g->plan, a) || has_states(g->plan, b)) return false;
     for (int i = 0; i < a->kernels.count; i++)
         if (reaches_round(g, a->kernels.at[i], b->kernels.at[0])) return false;
@@ -141,40 +139,25 @@ void sequences_order(ProgramPlan *p)
 
 /* ---- frames ---- */
 typedef struct Use { const Sequence *sequence; bool outside; int first, last; } Use;
-typedef struct Uses { LIST(Use) by_tensor; const Kernel *kernel; } Uses;
+typedef struct Uses { LIST(Use) by_tensor; } Uses;
 
-static void use_note(Uses *u, const Tensor *t)
+static void use_note(Kernel *k, const Equation *e, Tensor *t, void *data)
 {
+    Uses *u = data;
+    (void)e;
     while (u->by_tensor.count <= t->id) PUSH(u->by_tensor, ((Use){ .first = -1 }));
     Use *use = &u->by_tensor.at[t->id];
-    const Sequence *s = u->kernel->sequence;
+    const Sequence *s = k->sequence;
     use->outside |= !s || (use->sequence && use->sequence != s);
     use->sequence = s;
-    if (use->first < 0 || u->kernel->inner < use->first) use->first = u->kernel->inner;
-    if (u->kernel->inner > use->last) use->last = u->kernel->inner;
-}
-
-static void use_read(const Node *e, void *data)
-{
-    if (e->op == OP_READ) use_note(data, e->tensor);
-}
-
-static Uses find_uses(const ProgramPlan *p)
-{
-    Uses u = {0};
-    for (int i = 0; i < p->kernels.count; i++) {
-        u.kernel = p->kernels.at[i];
-        for (int j = 0; j < u.kernel->equations.count; j++) {
-            use_note(&u, u.kernel->equations.at[j]->out);
-            equation_visit(u.kernel->equations.at[j], use_read, &u);
-        }
-    }
-    return u;
+    if (use->first < 0 || k->inner < use->first) use->first = k->inner;
+    if (k->inner > use->last) use->last = k->inner;
 }
 
 void place_frames(PlanOf *p, ProgramPlan *program)
 {
-    Uses uses = find_uses(program);
+    Uses uses = {0};
+    each_touched(program, use_note, &uses);
     for (int i = 0; i < program->kernels.count; i++) {
         Sequence *s = program->kernels.at[i]->sequence;
         if (!s || s->kernels.at[0] != program->kernels.at[i]) continue;
@@ -188,7 +171,7 @@ void place_frames(PlanOf *p, ProgramPlan *program)
                 if (at->place != PLACE_MEMORY || at->sequence || use->outside || t->role != ROLE_TEMP) continue;
                 int64_t bytes = at->bytes / t->extent[0];
                 at->sequence = s;
-                at->offset = arena_place(&frame, 0, (bytes + 63) / 64 * 64, use->first, use->last);
+                at->offset = arena_place(&frame, 0, bytes, use->first, use->last);
                 at->bytes = bytes * s->slots;
                 PUSH(inside, at);
             }
