@@ -70,7 +70,7 @@ static const char *word_at(const char *at)
 {
     size_t n = 0;
     while (is_word_char(at[n])) n++;
-    return format("%.*s", (int)n, at);
+    return intern_n(at, n);
 }
 
 /* The word before the first ( or [: what a definition defines. */
@@ -85,7 +85,7 @@ static const char *defined_name(const char *line)
     while (end > 0 && !is_word_char(line[end - 1])) end--;
     size_t begin = end;
     while (begin > 0 && is_word_char(line[begin - 1])) begin--;
-    return format("%.*s", (int)(end - begin), line + begin);
+    return intern_n(line + begin, end - begin);
 }
 
 /* How far a line opens braces and parentheses; comments do not count. */
@@ -184,11 +184,11 @@ static bool is_prunable(const CoreItem *item) { return item->kind == ITEM_FUNCTI
 
 static void need_text(Core *core, const char *text);
 
-static void need(Core *core, const char *name)
+static void need(Core *core, const char *name)   /* interned, as the items' are */
 {
     for (int i = 0; i < core->items.count; i++) {
         CoreItem *item = &core->items.at[i];
-        if (item->kept || !item->name || strcmp(item->name, name)) continue;
+        if (item->kept || item->name != name) continue;
         item->kept = true;
         need_text(core, item->text);
     }

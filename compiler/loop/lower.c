@@ -20,15 +20,17 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
-void function_may_ignore(Function *f, const char *parameter)
+/* In a function that does not need a parameter: says so to the compiler. */
+static void may_ignore(Function *f, int count, const char *const *parameter)
 {
     Text t = {0};
+    Body head = {0}, rest = f->body;
     body_print(&f->body, 0, &t);
-    if (has_word(text_string(&t), parameter)) return;
-    Body rest = f->body;
-    f->body = (Body){0};
-    stmt_call(&f->body, format("(void)%s", parameter));
-    for (int i = 0; i < rest.list.count; i++) PUSH(f->body.list, rest.list.at[i]);
+    for (int i = count - 1; i >= 0; i--)
+        if (!has_word(text_string(&t), parameter[i])) stmt_call(&head, format("(void)%s", parameter[i]));
+    if (!head.list.count) return;
+    for (int i = 0; i < rest.list.count; i++) PUSH(head.list, rest.list.at[i]);
+    f->body = head;
 }
 
 /* A line of comment: nothing in it may end the comment, or be a trigraph. */
@@ -55,31 +57,38 @@ void kernel_describe(Function *f, const Kernel *k)
 }
 
 /* The step of a scan is the function's argument, under the name that the first equation gives it. */
-const char *kernel_step(const Kernel *k) { return k->loop ? index_spelling(k->equations.at[0]->step) : NULL; }
+static const char *kernel_step(const Kernel *k) { return index_spelling(k->equations.at[0]->step); }
 
-static const Index *kernel_sample(const Kernel *k) { return sum_plain(k->equations.at[0]->left[0]); }
+/* The names of a kernel's parameters besides the run: the step; the sample and, with frames, the slot. */
+static int kernel_parameters(const Kernel *k, const char **name)
+{
+    int n = 0;
+    if (k->loop) name[n++] = kernel_step(k);
+    if (k->sequence) name[n++] = index_spelling(sum_plain(k->equations.at[0]->left[0]));
+    if (k->sequence && k->sequence->frames) name[n++] = "slot";
+    return n;
+}
 
 const char *kernel_arguments(const Kernel *k, bool types)
 {
-    if (k->loop) return format(types ? ", int %s" : ", %s", kernel_step(k));
-    if (!k->sequence) return "";
-    const char *slot = !k->sequence->frames ? "" : types ? ", int slot" : ", slot";
-    return format(types ? ", int %s%s" : ", %s%s", index_spelling(kernel_sample(k)), slot);
+    const char *name[2];
+    Text t = {0};
+    for (int i = 0, n = kernel_parameters(k, name); i < n; i++) text_addf(&t, ", %s%s", types ? "int " : "", name[i]);
+    return text_string(&t);
 }
 
 /* What the function is called with stands for the step, or the sample. */
 static void bind_arguments(Scope *s)
 {
     const Kernel *k = s->kernel;
-    if (!k->loop && !k->sequence) return;
-    const char *name = k->loop ? kernel_step(k) : index_spelling(kernel_sample(k));
-    scope_name_taken(s, name);
-    for (int i = 0; i < k->equations.count; i++) {
+    const char *name[2];
+    int n = kernel_parameters(k, name);
+    for (int i = 0; i < n; i++) scope_name_taken(s, name[i]);
+    for (int i = 0; n && i < k->equations.count; i++) {
         const Equation *e = k->equations.at[i];
-        scope_bind(s, k->loop ? e->step : sum_plain(e->left[0]), cexpr_name(C_INT, name));
+        scope_bind(s, k->loop ? e->step : sum_plain(e->left[0]), cexpr_name(C_INT, name[0]));
     }
-    if (!k->sequence || !k->sequence->frames) return;
-    scope_name_taken(s, "slot");
+    if (n < 2) return;
     s->slot = index_new("slot", k->sequence->slots, false);
     scope_bind(s, s->slot, cexpr_name(C_INT, "slot"));
 }
@@ -107,12 +116,9 @@ Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k,
         all.declarations = scope_declarations(&s);
         if (!shared) declare(&all.declarations, &f->body);
     }
-    for (int i = 0; i < all.functions.list.count; i++) {
-        Function *f = all.functions.list.at[i];
-        function_may_ignore(f, "run");
-        if (k->sequence && k->sequence->frames) function_may_ignore(f, "slot");
-        if (k->sequence) function_may_ignore(f, index_spelling(kernel_sample(k)));
-    }
+    const char *parameter[3] = { "run" };
+    int parameters = 1 + (k->sequence ? kernel_parameters(k, parameter + 1) : 0);
+    for (int i = 0; i < all.functions.list.count; i++) may_ignore(all.functions.list.at[i], parameters, parameter);
     Function *last = all.functions.list.at[all.functions.list.count - 1];
     last->head = format("%s %s(const struct run *run%s%s)", shared ? "NOINLINE void" : "static void", name,
                         kernel_arguments(k, true), shared ? declared_parameters(&all.declarations) : "");

@@ -27,13 +27,10 @@ Declarations tile_kernel(const Scope *begin, Functions *to, const char *name);
 
 /* lower.c */
 Function *function_new(Functions *to, const char *head);
-/* In a function that does not need this parameter: says so to the compiler. */
-void function_may_ignore(Function *f, const char *parameter);
 /* The functions of a kernel; shared: with what they need of the run as parameters, under the name `name`. */
 typedef struct Lowered { Functions functions; Declarations declarations; } Lowered;
 Lowered kernel_lower(const Plan *p, const ProgramPlan *program, const Kernel *k, const char *name, bool shared, CoreUse *use);
 const char *kernel_function_name(const ProgramPlan *program, const Kernel *k);
-const char *kernel_step(const Kernel *k);        /* the name of its argument in a scan, or NULL */
 /* The arguments of a kernel's function besides the run: "", ", int t" in a scan, ", int n, int slot" in a sequence;
  * without their types: as they are given. */
 const char *kernel_arguments(const Kernel *k, bool types);
