@@ -39,48 +39,58 @@ static int set_prefix(Options *o, const char *v)
     return 0;
 }
 
+/* Which of the words, which end with NULL, v is; -1 after an error that names them. */
+static int choice(const char *option, const char *v, const char *const *words)
+{
+    Text all = {0};
+    for (int i = 0; words[i]; i++) {
+        if (!strcmp(words[i], v)) return i;
+        text_addf(&all, "%s%s", i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
+    }
+    usage_error(format("%s=%s: expected %s", option, v, text_string(&all)));
+    return -1;
+}
+
 static int set_real(Options *o, const char *v)
 {
-    if (strcmp(v, "float") && strcmp(v, "double")) return usage_error(format("--real=%s: expected float or double", v));
-    o->emit_options.wide_real = !strcmp(v, "double");
-    return 0;
+    int i = choice("--real", v, (const char *const[]){ "float", "double", NULL });
+    o->emit_options.wide_real = i == 1;
+    return i < 0 ? EXIT_USAGE : 0;
 }
 
 static int set_blas(Options *o, const char *v)
 {
-    static const char *const names[] = { [BLAS_NEVER] = "never", [BLAS_AUTO] = "auto", [BLAS_ALWAYS] = "always" };
-    for (int i = 0; i < 3; i++)
-        if (!strcmp(v, names[i])) { o->emit_options.blas = i; return 0; }
-    return usage_error(format("--blas=%s: expected auto, always or never", v));
+    int i = choice("--blas", v, (const char *const[]){ "auto", "always", "never", NULL });
+    o->emit_options.blas = i == 0 ? BLAS_AUTO : i == 1 ? BLAS_ALWAYS : BLAS_NEVER;
+    return i < 0 ? EXIT_USAGE : 0;
 }
 
 static int set_schedule(Options *o, const char *v)
 {
-    static const char *const names[] = { [FORCE_NOTHING] = "auto", [FORCE_ROWS] = "rows", [FORCE_ALL] = "all" };
-    for (int i = 0; i < 3; i++)
-        if (!strcmp(v, names[i])) { o->emit_options.force = i; return 0; }
-    return usage_error(format("--schedule=%s: expected auto, rows or all", v));
+    int i = choice("--schedule", v, (const char *const[]){ "auto", "rows", "all", NULL });
+    o->emit_options.force = i == 1 ? FORCE_ROWS : i == 2 ? FORCE_ALL : FORCE_NOTHING;
+    return i < 0 ? EXIT_USAGE : 0;
 }
 
 static int set_winograd(Options *o, const char *v)
 {
-    if (strcmp(v, "auto") && strcmp(v, "never")) return usage_error(format("--winograd=%s: expected auto or never", v));
-    o->emit_options.direct = !strcmp(v, "never");
-    return 0;
+    int i = choice("--winograd", v, (const char *const[]){ "auto", "never", NULL });
+    o->emit_options.direct = i == 1;
+    return i < 0 ? EXIT_USAGE : 0;
 }
 
 static int set_fuse(Options *o, const char *v)
 {
-    if (strcmp(v, "auto") && strcmp(v, "never")) return usage_error(format("--fuse=%s: expected auto or never", v));
-    o->emit_options.fuse = !strcmp(v, "auto");
-    return 0;
+    int i = choice("--fuse", v, (const char *const[]){ "auto", "never", NULL });
+    o->emit_options.fuse = i == 0;
+    return i < 0 ? EXIT_USAGE : 0;
 }
 
 static int set_diagnostics(Options *o, const char *v)
 {
-    if (strcmp(v, "text") && strcmp(v, "json")) return usage_error(format("--diagnostics-format=%s: expected text or json", v));
-    o->diagnostics = !strcmp(v, "json") ? DIAG_JSON : DIAG_TEXT;
-    return 0;
+    int i = choice("--diagnostics-format", v, (const char *const[]){ "text", "json", NULL });
+    o->diagnostics = i == 1 ? DIAG_JSON : DIAG_TEXT;
+    return i < 0 ? EXIT_USAGE : 0;
 }
 
 static bool whole(const char *v, int64_t *out, const char **end)
@@ -119,28 +129,29 @@ static int set_limit(Options *o, const char *v)
     return usage_error(format("--memory-limit=%s: expected bytes, or a number with K, M or G: 96K", v));
 }
 
-static const struct Option { const char *name, *value, *what; Set *set; } table[] = {
-    { "-o", "FILE", "where the C goes (default MODEL.c; the header beside it; - for the standard output)", set_output },
-    { "--emit", "STAGE", "print one stage: tokens ast program gradients kernels plan loops c h dot summary html", set_emit },
-    { "--summary", NULL, "also print the table of layers, parameters and memory", set_summary },
-    { "--format", NULL, "print the file in its canonical form", set_format },
-    { "--in-place", NULL, "with --format: rewrite the file", set_in_place },
-    { "--prefix", "NAME", "of every public name of the C (default the model's name)", set_prefix },
-    { "--real", "TYPE", "float or double (default float)", set_real },
-    { "--batch", "N", "the largest batch (default as the train block says)", set_batch },
-    { "--inference-only", NULL, "write no training code", set_infer },
-    { "--accumulate", NULL, "also PREFIX_accumulate and PREFIX_apply: gradients of several batches for one step", set_accumulate },
-    { "--weights", "FILE", "trained weights (safetensors) that the C begins with, as constants", set_weights },
-    { "--blas", "WHEN", "cblas_sgemm for large plain products: auto, always or never", set_blas },
-    { "--winograd", "WHEN", "auto, or never: windows of 3 taps in their direct form", set_winograd },
-    { "--schedule", "WHICH", "auto; for tests: rows, or all (tiles and the like also where they do not pay)", set_schedule },
-    { "--fuse", "WHEN", "auto, or never: one kernel for each equation", set_fuse },
-    { "--memory-limit", "BYTES", "refuse a model that needs more memory: bytes, 96K (of 1024), 2M", set_limit },
-    { "--write-if-changed", NULL, "leave a file alone that has its new contents already", set_changed },
-    { "-MD", NULL, "also write the files that the output depends on, for make: beside it, as .d", set_depends },
-    { "-MF", "FILE", "the same, into FILE", set_depfile },
-    { "--diagnostics-format", "FORM", "text or json", set_diagnostics },
-    { "--verify", NULL, "check the compiler's own invariants between its passes", set_verify },
+/* in_head: it changes the C, and stands in the head of the file */
+static const struct Option { const char *name, *value, *what; Set *set; bool in_head; } table[] = {
+    { "-o", "FILE", "where the C goes (default MODEL.c; the header beside it; - for the standard output)", set_output, false },
+    { "--emit", "STAGE", "print one stage: tokens ast program gradients kernels plan loops c h dot summary html", set_emit, false },
+    { "--summary", NULL, "also print the table of layers, parameters and memory", set_summary, false },
+    { "--format", NULL, "print the file in its canonical form", set_format, false },
+    { "--in-place", NULL, "with --format: rewrite the file", set_in_place, false },
+    { "--prefix", "NAME", "of every public name of the C (default the model's name)", set_prefix, true },
+    { "--real", "TYPE", "float or double (default float)", set_real, true },
+    { "--batch", "N", "the largest batch (default as the train block says)", set_batch, true },
+    { "--inference-only", NULL, "write no training code", set_infer, true },
+    { "--accumulate", NULL, "also PREFIX_accumulate and PREFIX_apply: gradients of several batches for one step", set_accumulate, true },
+    { "--weights", "FILE", "trained weights (safetensors) that the C begins with, as constants", set_weights, false },
+    { "--blas", "WHEN", "cblas_sgemm for large plain products: auto, always or never", set_blas, true },
+    { "--winograd", "WHEN", "auto, or never: windows of 3 taps in their direct form", set_winograd, true },
+    { "--schedule", "WHICH", "auto; for tests: rows, or all (tiles and the like also where they do not pay)", set_schedule, true },
+    { "--fuse", "WHEN", "auto, or never: one kernel for each equation", set_fuse, true },
+    { "--memory-limit", "BYTES", "refuse a model that needs more memory: bytes, 96K (of 1024), 2M", set_limit, true },
+    { "--write-if-changed", NULL, "leave a file alone that has its new contents already", set_changed, false },
+    { "-MD", NULL, "also write the files that the output depends on, for make: beside it, as .d", set_depends, false },
+    { "-MF", "FILE", "the same, into FILE", set_depfile, false },
+    { "--diagnostics-format", "FORM", "text or json", set_diagnostics, false },
+    { "--verify", NULL, "check the compiler's own invariants between its passes", set_verify, false },
 };
 enum { OPTIONS = sizeof table / sizeof *table };
 
@@ -202,10 +213,8 @@ static const char *describe(int argc, char **argv)
         const char *value;
         const struct Option *option = argv[i][0] == '-' ? find(argv[i], &value) : NULL;
         if (!option) continue;
-        bool shown = option->set == set_prefix || option->set == set_real || option->set == set_batch || option->set == set_infer
-                  || option->set == set_accumulate || option->set == set_blas || option->set == set_fuse || option->set == set_winograd || option->set == set_schedule || option->set == set_limit;
         const char *written = value ? value : option->value && i + 1 < argc ? argv[++i] : NULL;
-        if (shown) text_addf(&t, "%s%s%s%s", t.length ? " " : "", option->name, written ? "=" : "", written ? written : "");
+        if (option->in_head) text_addf(&t, "%s%s%s%s", t.length ? " " : "", option->name, written ? "=" : "", written ? written : "");
     }
     return text_string(&t);
 }
