@@ -258,15 +258,21 @@ static int run(int argc, char **argv, int out, int err)
     return status;
 }
 
-/* A checkpoint whose structure and checksum are right. */
+/* A checkpoint whose structure and checksum are right. Looked at by a process of its own: jansson opens /dev/urandom for
+ * its first object, and the runs to come would no longer make that call. */
 static bool file_whole(const char *name)
 {
 #ifdef FAULTS_HOST
-    StoredFile f;
-    Problem p = { .code = 0 };
-    if (!stored_open(&f, name, &p)) return false;
-    stored_close(&f);
-    return true;
+    int status;
+    pid_t child = __real_fork();
+    if (child < 0) give_up("fork");
+    if (!child) {
+        StoredFile f;
+        Problem p = { .code = 0 };
+        _exit(!stored_open(&f, name, &p));
+    }
+    while (waitpid(child, &status, 0) < 0) {}
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 #else
     (void)name;
     return false;
@@ -353,8 +359,7 @@ int main(int argc, char **argv)
             const long step = shared->call == ALLOC && shared->mode == EVER ? 8 : 1;
             for (shared->at = 1; shared->at <= calls[shared->call]; shared->at += step, runs++) {
                 status = run(argc, argv, out, err);
-                /* how often a trainer reads depends on the clock a little: a run that made fewer calls must end well */
-                const char *what = shared->failed ? judge(status, out, err) : status ? "it failed without a failing call" : NULL;
+                const char *what = shared->failed ? judge(status, out, err) : "the call was not made again";
                 if (what) complain(what, err, argv);
                 if (wrong > 10) return 1;
             }
