@@ -4,36 +4,19 @@
  *
  * Inputs are uniform in [0, 1), class targets uniform over their classes. BENCH_CLOCK=cpu in the environment: the
  * processor's time of this program, for one thread on a busy machine. */
+#include "clock.h"
 #include "dln.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
-
-static double now(void)                          /* seconds */
-{
-    static int clock_kind = -1;
-    const char *kind = clock_kind < 0 ? getenv("BENCH_CLOCK") : NULL;
-    if (clock_kind < 0) clock_kind = kind && !strcmp(kind, "cpu") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
-    struct timespec t;
-    clock_gettime(clock_kind, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static double uniform(void)
 {
     static uint64_t s = 42;
     s = s * 6364136223846793005u + 1442695040888963407u;
     return (double)(s >> 40) / 16777216.0;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
 }
 
 static void *random_field(const dln_model *m, const dln_field *f)

@@ -7,13 +7,13 @@
  * hash says: the same weights after five steps whatever the number of threads.
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "../clock.h"
 #include <math.h>
 #include <omp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #if defined __AVX512F__ && !defined NARROW
 enum { LANES = 16, ROWS = 8 };
@@ -225,21 +225,6 @@ INLINE words random_bits(uint32_t element, uint32_t key) /* lowbias32 of (elemen
 }
 
 /* ---- the program round a step ---- */
-/* BENCH_CLOCK=cpu in the environment: the processor's time of this program, for one thread on a busy machine */
-static double now(void)
-{
-    static int clock_kind = -1;
-    const char *kind = clock_kind < 0 ? getenv("BENCH_CLOCK") : NULL;
-    if (clock_kind < 0) clock_kind = kind && !strcmp(kind, "cpu") ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
-    struct timespec t;
-    clock_gettime(clock_kind, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
 static float uniform(void)
 {
     static uint64_t s = 42;

@@ -16,11 +16,14 @@ def same_pad(x, span, stride, value=0.):
 def pair(v): return v if isinstance(v, tuple) else (v, v)
 def show(v): return str(list(v)) if isinstance(v, tuple) else str(v)
 
+def options(*all):
+    """', name = value' of each (name, value, usual) whose value is not the usual one"""
+    return ''.join(f', {name} = {show(value)}' for name, value, usual in all if value != usual)
+
 def conv_case(family, size, i, o, k, stride=1, pad='valid', dilation=1, groups=1, bias=True, activation=None, act=None):
     K, S, D = pair(k), pair(stride), pair(dilation)
     call = f'conv({o}, {show(k)}'
-    for name, value, usual in (('stride', stride, 1), ('pad', pad, 'valid'), ('dilation', dilation, 1), ('groups', groups, 1)):
-        if value != usual: call += f', {name} = {show(value)}'
+    call += options(('stride', stride, 1), ('pad', pad, 'valid'), ('dilation', dilation, 1), ('groups', groups, 1))
     if activation: call += f', activation = {activation}'
     if not bias: call += ', bias = false'
     def f(x, k, b=None):
@@ -56,8 +59,7 @@ def convolutions_1d():
     def one(t, i, o, k, stride=1, pad='valid', dilation=1, groups=1, bias=True):
         span = (k - 1) * dilation + 1
         call = f'conv1d({o}, {k}'
-        for name, value, usual in (('stride', stride, 1), ('pad', pad, 'valid'), ('dilation', dilation, 1), ('groups', groups, 1)):
-            if value != usual: call += f', {name} = {value}'
+        call += options(('stride', stride, 1), ('pad', pad, 'valid'), ('dilation', dilation, 1), ('groups', groups, 1))
         if not bias: call += ', bias = false'
         def f(x, k, b=None):
             x = nchw(x)
@@ -83,8 +85,7 @@ def depthwise():
     def one(size, i, k, m=1, stride=1, pad='valid', dilation=1, bias=True):
         K, S, D = pair(k), pair(stride), pair(dilation)
         call = f'depthwise_conv({show(k)}'
-        for name, value, usual in (('stride', stride, 1), ('pad', pad, 'valid'), ('dilation', dilation, 1), ('multiplier', m, 1)):
-            if value != usual: call += f', {name} = {show(value)}'
+        call += options(('stride', stride, 1), ('pad', pad, 'valid'), ('dilation', dilation, 1), ('multiplier', m, 1))
         if not bias: call += ', bias = false'
         def f(x, k, b=None):
             x = nchw(x)
@@ -111,8 +112,7 @@ def transposed():
     c = Family('conv_transpose', 'transposed convolutions')
     def one(size, i, o, k, stride=1, pad=0, extra=0, dilation=1, groups=1, bias=True):
         call = f'conv_transpose({o}, {show(k)}'
-        for name, value, usual in (('stride', stride, 1), ('pad', pad, 0), ('extra', extra, 0), ('dilation', dilation, 1), ('groups', groups, 1)):
-            if value != usual: call += f', {name} = {show(value)}'
+        call += options(('stride', stride, 1), ('pad', pad, 0), ('extra', extra, 0), ('dilation', dilation, 1), ('groups', groups, 1))
         if not bias: call += ', bias = false'
         K = pair(k)
         def f(x, k, b=None):

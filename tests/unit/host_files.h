@@ -36,30 +36,27 @@ static inline size_t zip_make(unsigned char *to, const char *name, const void *d
     }
 #define PUT(value, width)                                                                                              \
     for (int k = 0; k < (width); k++) to[at++] = (unsigned char)((uint64_t)(value) >> 8 * k)
+/* what the local header and the directory have in common: version, flags, method, time, checksum, sizes, name, extra */
+#define FIELDS()                                                                                                       \
+    do {                                                                                                               \
+        PUT(20, 2);                                                                                                    \
+        PUT(0, 2);                                                                                                     \
+        PUT(deflated ? 8 : 0, 2);                                                                                      \
+        PUT(0, 4);                                                                                                     \
+        PUT(crc, 4);                                                                                                   \
+        PUT(size, 4);                                                                                                  \
+        PUT(bytes, 4);                                                                                                 \
+        PUT(length, 2);                                                                                                \
+        PUT(0, 2);                                                                                                     \
+    } while (0)
     PUT(0x04034b50, 4);
-    PUT(20, 2);
-    PUT(0, 2);
-    PUT(deflated ? 8 : 0, 2);
-    PUT(0, 4);
-    PUT(crc, 4);
-    PUT(size, 4);
-    PUT(bytes, 4);
-    PUT(length, 2);
-    PUT(0, 2);
+    FIELDS();
     memcpy(to + at, name, length);
     memcpy(to + at + length, data, size);
     directory = at += length + size;
     PUT(0x02014b50, 4);
     PUT(20, 2);
-    PUT(20, 2);
-    PUT(0, 2);
-    PUT(deflated ? 8 : 0, 2);
-    PUT(0, 4);
-    PUT(crc, 4);
-    PUT(size, 4);
-    PUT(bytes, 4);
-    PUT(length, 2);
-    PUT(0, 2);
+    FIELDS();
     PUT(0, 2);
     PUT(0, 2);
     PUT(0, 2);
@@ -74,6 +71,7 @@ static inline size_t zip_make(unsigned char *to, const char *name, const void *d
     PUT(end - directory, 4);
     PUT(directory, 4);
     PUT(0, 2);
+#undef FIELDS
 #undef PUT
     return at;
 }
