@@ -107,6 +107,8 @@ static void reading_text(const Emission *e, Text *to)
     text_add(to,
         " * Memory: run->memory + N, in elements; tensors that are not needed at the same time share a place. A large\n"
         " * matrix may lie in panels of columns: column j is at j / WIDTH * (size of a panel) + j % WIDTH.\n"
+        " * A loop over slots takes sample after sample through several kernels: what only these see has a place for\n"
+        " * each slot, not for each sample.\n"
         " * A load may reach past the end of a row: what is there is inside the memory, and is not used.\n");
 }
 
