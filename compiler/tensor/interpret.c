@@ -83,10 +83,13 @@ void values_jitter(Values *v, double jitter, uint64_t salt)
     v->salt = salt;
 }
 
-/* The same for the same result of the same operation: what is equal stays so. */
-static double with_jitter(const Values *v, int operation, double x)
+/* The same for the same result of the same operation: what is equal stays so. What is left of a sum of terms as large as
+ * `largest` when nothing but their rounding is left may be nothing at all: every second salt makes it 0. */
+static double with_jitter(const Values *v, int operation, double x, double largest)
 {
     uint64_t z;
+    if (v->salt % 2 && fabs(x) < 8 * v->jitter * largest)
+        return 0;
     memcpy(&z, &x, sizeof z);
     z = (z ^ v->salt * 0x9E3779B97F4A7C15u) + (uint64_t)operation * 0xD1B54A32D192ED03u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
@@ -241,7 +244,8 @@ typedef struct Run {
     const Equation *e;
     int64_t at[SLOTS];                           /* the lane's is the first of the block */
     int lanes;                                   /* in the block that is being computed */
-    double acc[LANES], best[LANES];              /* of a reduction; best: the place of an argmax */
+    double acc[LANES], best[LANES];              /* of a reduction; best: the place of an argmax;
+                                                    of a sum that jitters the largest so far */
     bool on[LANES];                              /* the equation's test */
     int outputs;                                 /* lanes of acc and on: 1 if the lane index is reduced */
 } Run;
@@ -410,6 +414,14 @@ static bool is_rounded(const Node *e)
     }
 }
 
+static double largest_term(const Instruction *ins, int lane)
+{
+    const Instruction *a = ins->arg[0], *b = ins->arg[1];
+    if (ins->e->op != OP_ADD && ins->e->op != OP_SUB)
+        return 0;
+    return fmax(fabs(a->value[a->varies ? lane : 0]), fabs(b->value[b->varies ? lane : 0]));
+}
+
 static void run_code(const Run *r, const Code *code)
 {
     for (int i = 0; i < code->list.count; i++) {
@@ -427,7 +439,7 @@ static void run_code(const Run *r, const Code *code)
             operation(ins, lanes);
         if (r->v->jitter != 0 && is_rounded(ins->e))
             for (int l = 0; l < lanes; l++)
-                ins->value[l] = with_jitter(r->v, ins->e->id, ins->value[l]);
+                ins->value[l] = with_jitter(r->v, ins->e->id, ins->value[l], largest_term(ins, l));
     }
 }
 
@@ -441,7 +453,10 @@ static void fold(Run *r, const double *x, int dx)
         double *acc = &r->acc[l * step], *best = &r->best[l * step];
         switch (r->e->reduction) {
         case RED_NONE: *acc = value; break;
-        case RED_SUM: *acc += value; break;
+        case RED_SUM:
+            *acc += value;
+            if (r->v->jitter != 0) *best = fmax(*best, fabs(*acc));
+            break;
         case RED_MAX: *acc = value > *acc ? value : *acc; break;
         case RED_MIN: *acc = value < *acc ? value : *acc; break;
         case RED_ANY: *acc = *acc != 0 || value != 0; break;
@@ -515,7 +530,7 @@ static void store(Run *r)
     for (int l = 0; l < r->outputs; l++) {
         double value = !r->on[l] ? 0 : arg ? r->best[l] : r->acc[l];
         if (r->v->jitter != 0 && r->e->reduction == RED_SUM && t->type == TYPE_FLOAT)
-            value = with_jitter(r->v, -1 - t->id, value);
+            value = with_jitter(r->v, -1 - t->id, value, r->best[l]);
         c->out[place[l]] = scatter ? c->out[place[l]] + value : value;
     }
 }

@@ -211,7 +211,8 @@ double *values_of(Values *v, Tensor *t);         /* row-major, tensor_size() ele
 void interpret(const Program *p, Values *v);     /* equations, then updates; may be called again and again */
 void values_iteration(Values *v, int64_t iteration);             /* the next step: other random numbers */
 /* Every result of a float operation is off by up to `jitter` of itself, chosen by salt, the operation and the result: what
- * moves by more than a little stands where rounding decides. 0: none. */
+ * moves by more than a little stands where rounding decides. With an odd salt a sum of which nothing but rounding is left
+ * is 0. jitter 0: none. */
 void values_jitter(Values *v, double jitter, uint64_t salt);
 
 /* differentiate.c */
