@@ -128,35 +128,67 @@ static char *file_here(const char *folder, const char *name, Problem *p)
     return NULL;
 }
 
+/* folder/name, if that is a folder; a new string. */
+static char *folder_here(const char *folder, const char *name, Problem *p)
+{
+    struct stat s;
+    char *path = name[0] == '/' ? text_join(p, "%s", name) : text_join(p, "%s/%s", folder, name);
+    if (path && !stat(path, &s) && S_ISDIR(s.st_mode)) return path;
+    free(path);
+    return NULL;
+}
+
+/* What `here` finds in the folder or in the one of its sub-folders that has it. NULL: p has its code if something went
+ * wrong, else there is none. */
+static char *path_find(const char *folder, const char *name, char *(*here)(const char *, const char *, Problem *), Problem *p)
+{
+    char *found = here(folder, name, p);
+    DIR *d = found || name[0] == '/' ? NULL : opendir(folder);
+    if (!d) return found;
+    for (const struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.') continue;
+        char *sub = text_join(p, "%s/%s", folder, e->d_name);
+        char *path = sub ? here(sub, name, p) : NULL;
+        free(sub);
+        if (path && found) {
+            problem_set(p, EXIT_IO, "%s is in two folders: %s and %s; choose with --data", name, found, path);
+            free(path);
+            free(found);
+            closedir(d);
+            return NULL;
+        }
+        if (path) found = path;
+    }
+    closedir(d);
+    return found;
+}
+
+static const char *folder_words(const char *folder, const char *name)
+{
+    return name[0] == '/' ? "/" : !strcmp(folder, ".") ? "the current folder" : folder;
+}
+
 char *file_find(const char *folder, const char *name, Problem *p)
 {
-    Problem quiet = { 0 };
-    char *found = file_here(folder, name, &quiet);
-    DIR *d = found || name[0] == '/' ? NULL : opendir(folder);
-    if (d) {
-        for (const struct dirent *e; (e = readdir(d));) {
-            if (e->d_name[0] == '.') continue;
-            char *sub = text_join(&quiet, "%s/%s", folder, e->d_name);
-            char *path = sub ? file_here(sub, name, &quiet) : NULL;
-            free(sub);
-            if (path && found) {
-                problem_set(p, EXIT_IO, "%s is in two folders: %s and %s; choose with --data", name, found, path);
-                free(path);
-                free(found);
-                closedir(d);
-                return NULL;
-            }
-            if (path) found = path;
-        }
-        closedir(d);
-    }
-    if (!found && quiet.code)
-        *p = quiet;
+    Problem mine = { 0 };
+    char *found = path_find(folder, name, file_here, &mine);
+    if (!found && mine.code)
+        *p = mine;
     else if (!found)
         problem_set(p, EXIT_IO, "cannot find %s (or %s.gz) in %s; --data DIR or DLN_DATA names the folder", name, name,
-                    name[0] == '/'         ? "/"
-                    : !strcmp(folder, ".") ? "the current folder"
-                                           : folder);
+                    folder_words(folder, name));
+    return found;
+}
+
+char *folder_find(const char *folder, const char *name, Problem *p)
+{
+    Problem mine = { 0 };
+    char *found = path_find(folder, name, folder_here, &mine);
+    if (!found && mine.code)
+        *p = mine;
+    else if (!found)
+        problem_set(p, EXIT_IO, "cannot find a folder %s in %s; --data DIR or DLN_DATA names the folder it is in", name,
+                    folder_words(folder, name));
     return found;
 }
 

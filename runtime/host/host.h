@@ -56,6 +56,7 @@ void stream_close(Stream *s);
 bool file_read(const char *path, size_t limit, Bytes *out, Problem *p);                 /* at[count] is 0 */
 /* Finds `name` in folder, there with .gz, or in the one of its sub-folders that has it. */
 char *file_find(const char *folder, const char *name, Problem *p);
+char *folder_find(const char *folder, const char *name, Problem *p);    /* the same for a folder */
 
 /* A file that appears whole or not at all: written beside its place, flushed to the disk, then renamed. */
 typedef struct AtomicFile { int fd; char *path, *temporary; } AtomicFile;

@@ -56,7 +56,7 @@ static const struct Row {
     [OPTION_NO_VALIDATE] = { "--no-validate", NULL, "do not", TAKES_NOTHING, 0, 0 },
     [OPTION_ON] = { "--on", "NAME", "eval, predict: the part of the data (else `validate` of the .dln, else test)",
                     TAKES_TEXT, 0, 0 },
-    [OPTION_INPUT] = { "--input", "FILE", "predict: a CSV of features, IDX images or text; - is standard input",
+    [OPTION_INPUT] = { "--input", "FILE", "predict: a CSV of features, an image, IDX or .npy, text; - is standard input",
                        TAKES_TEXT, 0, 0 },
     [OPTION_OUTPUT] = { "--output", "FILE", "export: the file to write: .safetensors, .npz or .h", TAKES_TEXT, 0, 0 },
     [OPTION_FORMAT] = { "--format", "KIND", "predict: csv or json (an object a line)", TAKES_TEXT, 0, 0 },

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include "image.h"
 #include "source.h"
 
 typedef bool SourceRead(Data *d, const dln_value *call, Table *t, Problem *p);
@@ -15,6 +16,7 @@ static const struct {
 } sources[] = {
     { "idx", idx_source },       { "csv", csv_source }, { "text", text_source },
     { "cifar10", cifar_source }, { "npy", npy_source }, { "npz", npz_source },
+    { "images", images_source },
 };
 static const struct {
     const char *name;
@@ -66,7 +68,7 @@ bool argument_flag(const dln_value *call, const char *key, bool *out, Problem *p
 }
 
 /* The first argument, a file name. */
-static const char *argument_file(const dln_value *call, Problem *p)
+const char *argument_file(const dln_value *call, Problem *p)
 {
     if (call->count && !call->items[0].key && call->items[0].kind == DLN_STRING) return call->items[0].text;
     problem_set(p, EXIT_INPUT, "data: %s needs the name of a file first: %s(\"file\", ..)", call->text, call->text);
@@ -170,8 +172,7 @@ static bool columns_list(const dln_value *call, const char *key, Names *to, Prob
     return true;
 }
 
-/* The field that a csv's target is for, where there can be no doubt. */
-static const char *only_target(const dln_model *m)
+const char *only_target(const dln_model *m)
 {
     const char *name = NULL;
     for (int i = 0; i < m->fields; i++) {
@@ -510,6 +511,8 @@ const Part *data_input(Data *d, const char *path, Problem *p)
     Part *part = part_of_table(d, "(input)", 7, &t, p);
     bool good = part && (idx     ? idx_read(path, input->name, t, p)
                          : array ? npy_read(&text, path, input->name, t, p)
+                         : image_kind(&text) != IMAGE_NONE
+                             ? image_input(source_call(m, "images"), input, &text, path, t, p)
                          : source_call(m, "text")
                              ? chars_read(&text, path, (int)elements, data_classes(d, "characters", p), t, p)
                              : csv_input(d, &text, path, elements, t, p));

@@ -11,9 +11,17 @@ bool arguments_check(const dln_value *call, const char *const *known, Problem *p
 /* What is not given leaves *out as it is. */
 bool argument_integer(const dln_value *call, const char *key, double low, double high, int64_t *out, Problem *p);
 bool argument_flag(const dln_value *call, const char *key, bool *out, Problem *p);
+const char *argument_file(const dln_value *call, Problem *p);    /* the first one; NULL: problem */
+const char *only_target(const dln_model *m);                     /* its field, if it has one target; else NULL */
 Part *part_new(Data *d, const char *name, size_t length, Problem *p);
 Part *part_of_table(Data *d, const char *name, size_t length, Table **table, Problem *p);        /* an empty one */
 void part_drop_last(Data *d);                                                            /* that could not be made */
+
+/* images.c */
+bool images_source(Data *d, const dln_value *call, Table *t, Problem *p);
+/* One image; call: what the data block says of images, or NULL. */
+bool image_input(const dln_value *call, const dln_field *field, const Bytes *file, const char *path, Table *t,
+                 Problem *p);
 
 /* share.c: parts of parts. */
 const char *next_name(const char *key, size_t *length);          /* of "train, test"; NULL: no more */
