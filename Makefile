@@ -93,21 +93,41 @@ $(BUILD)/page_text.c: $(PAGE) tools/embed_files
 $(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o: $(BUILD)/%.o: $(BUILD)/%.c
 	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# ---- the host program's library
-$(BUILD)/libdln.a: $(HOST:%.c=$(BUILD)/%.o)
+# ---- the host program's library; with protobuf-c, which it takes into itself, `export FILE.onnx` works
+PROTOBUF := $(if $(shell command -v protoc-c),$(filter /%,$(shell $(CC) -print-file-name=libprotobuf-c.a)))
+HOST_OBJECTS := $(HOST:%.c=$(BUILD)/%.o)
+ifneq ($(PROTOBUF),)
+HOST_OBJECTS := $(HOST_OBJECTS:%/host/onnx.o=%/onnx/onnx.o) $(BUILD)/runtime/onnx/onnx.pb-c.o $(BUILD)/runtime/onnx/protobuf-c.o
+endif
+
+$(BUILD)/libdln.a: $(HOST_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
 # the same with MPI, for `mpirun -n 4 ./mlp train`: compile the model with mpicc, link with libdln_mpi.a
 MPICC ?= mpicc
 mpi: $(BUILD)/dlnc $(BUILD)/libdln_mpi.a $(BUILD)/dln.h
-$(BUILD)/libdln_mpi.a: $(HOST:%.c=$(BUILD)/%.o) $(BUILD)/mpi/mpi.o
+$(BUILD)/libdln_mpi.a: $(HOST_OBJECTS) $(BUILD)/mpi/mpi.o
 	@rm -f $@
 	$(AR) rcs $@ $(filter-out $(BUILD)/runtime/host/mpi.o,$^)
 
 $(BUILD)/mpi/mpi.o: runtime/host/mpi.c
 	@mkdir -p $(@D)
 	$(MPICC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -DDLN_MPI -fPIC -MMD -MP -c -o $@ $<
+
+$(BUILD)/runtime/onnx/onnx.pb-c.c: runtime/host/onnx.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(@D) --proto_path=$(<D) $<
+
+$(BUILD)/runtime/onnx/onnx.pb-c.o: $(BUILD)/runtime/onnx/onnx.pb-c.c
+	$(CC) $(CPPFLAGS) -std=c11 $(CFLAGS) -fPIC -c -o $@ $<
+
+$(BUILD)/runtime/onnx/onnx.o: runtime/host/onnx.c $(BUILD)/runtime/onnx/onnx.pb-c.c
+	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -DDLN_ONNX -I$(@D) -fPIC -MMD -MP -c -o $@ $<
+
+$(BUILD)/runtime/onnx/protobuf-c.o: $(PROTOBUF)
+	@mkdir -p $(@D)
+	ld -r --whole-archive -o $@ $<
 
 $(BUILD)/runtime/%.o: runtime/%.c
 	@mkdir -p $(@D)

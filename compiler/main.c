@@ -6,6 +6,7 @@
 #include "driver/output.h"
 #include "driver/run.h"
 #include "emit/emit.h"
+#include "emit/onnx.h"
 #include "kernel/kernel.h"
 #include "syntax/ast.h"
 #include "tensor/model.h"
@@ -59,6 +60,7 @@ static void show_tokens(Compilation *c, FILE *to)    { tokens_print(c->source, t
 static void show_ast(Compilation *c, FILE *to)       { ast_print(c->file, to); }
 static void show_format(Compilation *c, FILE *to)    { fputs(format_source(c->file), to); }
 static void show_dot(Compilation *c, FILE *to)       { emit_dot(c->model, to); }
+static void show_onnx(Compilation *c, FILE *to)      { fputs(onnx_text(c->model), to); }
 static void show_kernels(Compilation *c, FILE *to)   { plan_print_kernels(c->plan, to); }
 static void show_plan(Compilation *c, FILE *to)      { plan_print(c->plan, to); }
 static void show_loops(Compilation *c, FILE *to)     { plan_print_loops(c->plan, to); }
@@ -100,6 +102,7 @@ static const struct { const char *name; Stage *make; Show *show; } stages[] = {
     { "program",   build,    show_program },
     { "gradients", NULL,     show_gradients },
     { "dot",       NULL,     show_dot },
+    { "onnx",      NULL,     show_onnx },
     { "kernels",   plan,     show_kernels },
     { "plan",      NULL,     show_plan },
     { "loops",     NULL,     show_loops },

@@ -1,6 +1,7 @@
 /* host.c: the last section of model.c, for -DDLN_MAIN: what the host program (dln.h) wants to know of the model, as
  * constant tables, and the calls with the arguments in arrays. */
 #include "emit/foreign.h"
+#include "emit/onnx.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -217,13 +218,11 @@ static void literal_field(const char *field, const char *s, Text *to)
     text_add(to, ",\n");
 }
 
-/* The table of layers, a C string literal for each line. */
-static void summary_field(const Emission *e, Text *to)
+/* A text, a C string literal for each line. */
+static void lines_field(const char *field, const char *lines, Text *to)
 {
-    Text s = {0};
-    summary_text(e->model, e->plan, &s);
-    text_add(to, "    .summary =");
-    for (const char *at = text_string(&s); *at;) {
+    text_addf(to, "    .%s =", field);
+    for (const char *at = lines; *at;) {
         const char *end = strchr(at, '\n');
         size_t n = end ? (size_t)(end - at) + 1 : strlen(at);
         text_add(to, "\n        ");
@@ -257,7 +256,9 @@ static void descriptor(const Emission *e, const Written *w, Text *to)
     literal_field("sha256", m->sha256, to);
     literal_field("version", e->plan->options->version, to);
     literal_field("options", e->plan->options->options, to);
-    summary_field(e, to);
+    Text summary = {0};
+    summary_text(m, e->plan, &summary);
+    lines_field("summary", text_string(&summary), to);
     text_addf(to, "    .real_bytes = sizeof(real), .batch = %d, .epochs = %d, .steps = %" PRId64 ", .seed = UINT64_C(%" PRIu64 "),\n",
               m->batch, m->epochs, m->steps, m->seed);
     template_add(e, to, "    .object_bytes = sizeof(@p), .train_bytes = WHOLE_BYTES, .infer_bytes = @P_INFER_BYTES, .align = @P_ALIGN,\n");
@@ -285,6 +286,7 @@ static void descriptor(const Emission *e, const Written *w, Text *to)
     if_there("report", "host_report", m->report != NULL, to);
     if_there("set_setting", "host_set", m->settings.count > 0, to);
     if_there("set_clock", "host_clock", m->clocks.count > 0, to);
+    if (m->predict) lines_field("onnx", onnx_text(m), to);
     template_add(e, to, "    .get = host_get, .put = host_put, .get_double = host_get_double, .put_double = host_put_double,\n    .iteration = host_iteration, .set_iteration = host_set_iteration,\n"
                         "    .strerror = @p_strerror, .prefix = \"@p\",\n};\n");
 }

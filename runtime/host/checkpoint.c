@@ -91,11 +91,7 @@ static bool notes_of_model(Notes *n, const Run *r, Problem *p)
         char *key = text_join(p, "classes:%s", r->data.classes[i]->field);
         if (!key) return false;
         Writer *w = note_add(n, key, p);
-        for (int k = 0; k < names->count; k++) {
-            write_text(w, k ? "," : "[");
-            write_json_string(w, names->name[k]);
-        }
-        write_text(w, "]");
+        write_names(w, names);
         free(key);
     }
     return true;
@@ -226,7 +222,8 @@ bool weights_export(Run *r, const char *path, bool torch, WeightsWriter *write, 
     Saving s = { .r = r, .torch = torch };
     bool good = saving_begin(&s, torch ? KEEP_WEIGHTS_TORCH : KEEP_WEIGHTS, p);
     if (good) {
-        const Weights all = { .model = r->model, .tensors = s.count, .tensor = s.stored, .values = saving_values, .context = &s };
+        const Weights all = { .model = r->model, .tensors = s.count, .tensor = s.stored, .values = saving_values,
+                              .context = &s, .data = &r->data };
         good = write(path, &all, p);
     }
     saving_end(&s);

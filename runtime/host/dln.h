@@ -123,6 +123,8 @@ typedef struct dln_model {
     int  (*accumulate)(void *m, const void *const *fields, int n, double *loss);
     int  (*apply)(void *m);
     int samples, parts; const dln_part *part;
+
+    const char *onnx;                            /* the graph of predict for `export FILE.onnx`, as text; may be missing */
 } dln_model;
 
 /* The whole host program: train, eval, predict, info, export. Returns the exit code: 0 done, 1 an error in the input,

@@ -252,13 +252,14 @@ int export_command(Run *r, Problem *p)
     if (!to) return problem_set(p, EXIT_USAGE, "export needs --output FILE"), p->code;
     if (ends_in(to, ".h") && torch)
         return problem_set(p, EXIT_USAGE, "--layout=torch is for safetensors and .npz, not for C"), p->code;
-    if (ends_in(to, ".onnx"))
-        return problem_set(p, EXIT_USAGE, "export writes .safetensors, .npz and .h, not ONNX"), p->code;
+    if (ends_in(to, ".onnx") && torch)
+        return problem_set(p, EXIT_USAGE, "--layout=torch is for safetensors and .npz; ONNX has the whole graph"), p->code;
     if (!trained_load(r, p)) return p->code;
     bool good = ends_in(to, ".npz") ? weights_export(r, to, torch, npz_write, p)
                 : ends_in(to, ".h") ? weights_export(r, to, false, arrays_write, p)
+                : ends_in(to, ".onnx") ? weights_export(r, to, false, onnx_write, p)
                                     : checkpoint_save(r, to, NULL, 0, torch ? KEEP_WEIGHTS_TORCH : KEEP_WEIGHTS, p);
     if (!good) return p->code;
-    if (!r->options.quiet) fprintf(stderr, "%s: the weights of %s\n", to, r->model->name);
+    if (!r->options.quiet) fprintf(stderr, "%s: the %s of %s\n", to, ends_in(to, ".onnx") ? "graph and weights" : "weights", r->model->name);
     return EXIT_DONE;
 }

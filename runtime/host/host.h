@@ -44,6 +44,7 @@ typedef struct Names { int count; char **name; size_t room, slots; int *slot; } 
 int names_find(const Names *n, const char *text, size_t length);                        /* -1: not there */
 int names_add(Names *n, const char *text, size_t length, Problem *p);   /* its number, old or new; -1: problem */
 void names_free(Names *n);
+void write_names(Writer *w, const Names *n);                     /* as JSON: ["setosa","versicolor"] */
 const char *name_nearest(const char *name, const char *const *candidates, int count);   /* NULL: none is near */
 
 /* file.c */

@@ -67,6 +67,16 @@ void names_free(Names *n)
     *n = (Names){ 0 };
 }
 
+void write_names(Writer *w, const Names *n)
+{
+    write_text(w, "[");
+    for (int i = 0; i < n->count; i++) {
+        write_text(w, i ? "," : "");
+        write_json_string(w, n->name[i]);
+    }
+    write_text(w, "]");
+}
+
 /* Edits (insert, delete, replace, exchange of neighbours) from a to b; texts longer than the table count as far. */
 static int edit_distance(const char *a, const char *b)
 {

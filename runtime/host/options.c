@@ -58,7 +58,7 @@ static const struct Row {
                     TAKES_TEXT, 0, 0 },
     [OPTION_INPUT] = { "--input", "FILE", "predict: a CSV of features, an image, IDX or .npy, text; - is standard input",
                        TAKES_TEXT, 0, 0 },
-    [OPTION_OUTPUT] = { "--output", "FILE", "export: the file to write: .safetensors, .npz or .h", TAKES_TEXT, 0, 0 },
+    [OPTION_OUTPUT] = { "--output", "FILE", "export: the file to write: .safetensors, .npz, .h or .onnx", TAKES_TEXT, 0, 0 },
     [OPTION_FORMAT] = { "--format", "KIND", "predict: csv or json (an object a line)", TAKES_TEXT, 0, 0 },
     [OPTION_LAYOUT] = { "--layout", "KIND", "export: whose names and axes: dln or torch", TAKES_TEXT, 0, 0 },
     [OPTION_LOG] = { "--log", "FILE", "figures of each epoch, as .csv or .jsonl", TAKES_TEXT, 0, 0 },
@@ -78,7 +78,7 @@ static const struct {
     { "eval", COMMAND_EVAL, "loss and metrics; for classes also who was taken for whom" },
     { "predict", COMMAND_PREDICT, "what the model says to each sample, as CSV or JSON lines" },
     { "info", COMMAND_INFO, "layers, sizes, settings, fields, tensors" },
-    { "export", COMMAND_EXPORT, "the weights alone: .safetensors, .npz (NumPy), .h (C)" },
+    { "export", COMMAND_EXPORT, "the weights: .safetensors, .npz (NumPy), .h (C); or the model as .onnx" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -107,9 +107,11 @@ typedef struct Weights {
     int tensors; const StoredTensor *tensor;
     StoredSource *values;
     void *context;                               /* of values */
+    const Data *data;                            /* has the names of classes */
 } Weights;
 typedef bool WeightsWriter(const char *path, const Weights *all, Problem *p);
 bool weights_export(Run *r, const char *path, bool torch, WeightsWriter *write, Problem *p);
+bool onnx_write(const char *path, const Weights *all, Problem *p);       /* onnx.c: a WeightsWriter */
 bool checkpoint_save(Run *r, const char *path, const Progress *at, uint64_t seed, KeepKind keep, Problem *p);
 /* at NULL: weights alone will do. */
 bool checkpoint_load(Run *r, const char *path, Progress *at, uint64_t *seed, Problem *p);
