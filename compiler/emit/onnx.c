@@ -2,6 +2,7 @@
  * output of the node that makes it last; an equation that only reads another tensor in its order needs no node. Equal
  * nodes are made once. */
 #include "emit/onnx.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------- */
@@ -43,6 +44,46 @@ const char *ints_text(const int64_t *at, int count)
     Text t = {0};
     for (int i = 0; i < count; i++) text_addf(&t, "%s%lld", i ? "," : "", (long long)at[i]);
     return text_string(&t);
+}
+
+/* ---- Transpose and Reshape, one behind the other, are one -------------------------------------------------------- */
+/* The list in [] of node `name`, if that is `operator NAME LIST`; of is what it is made from. */
+static int list_of(const Onnx *o, const char *name, const char *operator, int64_t *at, const char **of)
+{
+    const char *text = NULL;
+    size_t length = strlen(operator);
+    for (int i = o->nodes.count - 1; i >= 0 && !text; i--) if (o->nodes.at[i].name == name) text = o->nodes.at[i].text;
+    if (!text || strncmp(text, operator, length) || text[length] != ' ') return 0;
+    text += length + 1;
+    size_t end = strcspn(text, " ");
+    const char *list = strchr(text + end, '[');
+    int count = 0;
+    *of = intern_n(text, end);
+    while (count < MAX_AXES && list && *list++ != ']') at[count++] = strtoll(list, (char **)&list, 10);
+    return count;
+}
+
+const char *onnx_transposed(Onnx *o, const char *name, const int64_t *from, int count)
+{
+    int64_t before[MAX_AXES], both[MAX_AXES];
+    const char *of;
+    bool same = true;
+    if (list_of(o, name, "Transpose", before, &of) != count) return onnx_node(o, "Transpose %s perm=[%s]", name, ints_text(from, count));
+    for (int i = 0; i < count; i++) {
+        both[i] = before[from[i]];
+        same &= both[i] == i;
+    }
+    return same ? of : onnx_node(o, "Transpose %s perm=[%s]", of, ints_text(both, count));
+}
+
+/* A length of 0, the batch's, stands first and means the same in both. */
+const char *onnx_shaped(Onnx *o, const char *name, const int64_t *shape, int count)
+{
+    int64_t before[MAX_AXES];
+    const char *of;
+    int had = list_of(o, name, "Reshape", before, &of);
+    if (had && count && (before[0] == 0) == (shape[0] == 0)) name = of;
+    return onnx_node(o, "Reshape %s [%s]", name, ints_text(shape, count));
 }
 
 const char *onnx_batch(Onnx *o)
@@ -113,7 +154,7 @@ static Wire arg_extreme(Onnx *o, const Equation *e, Wire w)
         else if (w.axis[i]->batch) onnx_refuse(o, "a place among the samples of a batch");
         else size *= w.axis[i]->extent;
     shape[kept] = size;
-    const char *name = w.rank == kept + 1 ? w.name : onnx_node(o, "Reshape %s [%s]", w.name, ints_text(shape, kept + 1));
+    const char *name = w.rank == kept + 1 ? w.name : onnx_shaped(o, w.name, shape, kept + 1);
     w.name = onnx_node(o, "%s %s axis=%d keepdims=0", e->reduction == RED_ARGMAX ? "ArgMax" : "ArgMin", name, kept);
     w.type = TYPE_INT;
     w.rank = kept;
@@ -163,22 +204,49 @@ Wire onnx_result(Onnx *o, const Equation *e)
 void onnx_equation(Onnx *o, const Equation *e) { onnx_store(o, e, onnx_result(o, e)); }
 
 /* ---- the program ------------------------------------------------------------------------------------------------- */
-static const char *const type_words[] = { [TYPE_FLOAT] = "real", [TYPE_INT] = "int64", [TYPE_BOOL] = "bool" };
-
-static void shape_add(const Tensor *t, Text *to)
+const char *onnx_type(const Tensor *t)
 {
-    text_addf(to, "%s[", type_words[t->type]);
+    Text to = {0};
+    text_add(&to, t->type == TYPE_INT ? "int64[" : t->type == TYPE_BOOL ? "bool[" : "real[");
     for (int a = 0; a < t->rank; a++) {
-        text_add(to, a ? "," : "");
-        if (a == 0 && t->batch) text_add(to, "n");
-        else text_addf(to, "%d", t->extent[a]);
+        text_add(&to, a ? "," : "");
+        if (a == 0 && t->batch) text_add(&to, "n");
+        else text_addf(&to, "%d", t->extent[a]);
     }
-    text_add(to, "]\n");
+    text_add(&to, "]");
+    return text_string(&to);
 }
 
-static void lines_add(const Onnx *o, Text *to)
+typedef struct Used { LIST(const char *) words; } Used;
+
+static void words_use(Used *used, const char *text)
 {
-    for (int i = 0; i < o->nodes.count; i++) text_addf(to, "%s = %s\n", o->nodes.at[i].name, o->nodes.at[i].text);
+    for (size_t n; *text; text += n + (text[n] != 0)) {
+        n = strcspn(text, " \n");
+        if (n) PUSH(used->words, intern_n(text, n));
+    }
+}
+
+static bool is_used(const Used *used, const char *names)
+{
+    for (size_t n; *names; names += n + (names[n] != 0)) {
+        n = strcspn(names, " ");
+        const char *name = intern_n(names, n);
+        for (int k = used->words.count - 1; k >= 0; k--) if (used->words.at[k] == name) return true;
+    }
+    return false;
+}
+
+void onnx_lines(Onnx *o, int first, const char *outputs, Text *to)
+{
+    Used used = {0};
+    bool *needed = NEW_ARRAY(bool, o->nodes.count + 1);
+    words_use(&used, outputs);
+    for (int i = o->nodes.count - 1; i >= first; i--) {
+        needed[i] = is_used(&used, o->nodes.at[i].name);
+        if (needed[i]) words_use(&used, o->nodes.at[i].text);
+    }
+    for (int i = first; i < o->nodes.count; i++) if (needed[i]) text_addf(to, "%s = %s\n", o->nodes.at[i].name, o->nodes.at[i].text);
 }
 
 const char *onnx_text(const Model *m)
@@ -186,10 +254,8 @@ const char *onnx_text(const Model *m)
     Onnx o = { .model = m, .program = m->predict };
     Text inputs = {0}, outputs = {0}, all = {0};
     if (!m->predict) return "! the model has no output\n";
-    for (int i = 0; i < m->inputs.count; i++) {
-        text_addf(&inputs, "input %s ", m->inputs.at[i]->name);
-        shape_add(m->inputs.at[i], &inputs);
-    }
+    for (int i = 0; i < m->inputs.count; i++)
+        text_addf(&inputs, "input %s %s\n", m->inputs.at[i]->name, onnx_type(m->inputs.at[i]));
     for (int i = 0; i < m->predict->equations.count && !o.why;)
         if (m->predict->equations.at[i]->loop) i = onnx_scan(&o, i);
         else onnx_equation(&o, m->predict->equations.at[i++]);
@@ -202,13 +268,12 @@ const char *onnx_text(const Model *m)
             while (onnx_name_is_taken(&o, name)) name = format("%s_out", name);
             PUSH(o.nodes, ((OnnxNode){ name, format("Identity %s", held) }));
         }
-        text_addf(&outputs, "output %s ", name);
-        shape_add(t, &outputs);
+        text_addf(&outputs, "output %s %s\n", name, onnx_type(t));
     }
     if (m->predict->updates.count && !o.why) onnx_refuse(&o, "predict changes the model's state");
     if (o.why) return format("! %s\n", o.why);
     text_add(&all, text_string(&inputs));
-    lines_add(&o, &all);
+    onnx_lines(&o, 0, text_string(&outputs), &all);
     text_add(&all, text_string(&outputs));
     return text_string(&all);
 }

@@ -46,6 +46,7 @@ typedef struct Onnx {
     int frame_count;
     LIST(struct Known { const Node *e; Wire value; }) known;     /* its expressions so far */
     const struct Recurrence *scan;               /* the recurrence that it is part of, or NULL */
+    const char *step;                            /* the name of its step's number */
 } Onnx;
 
 /* onnx.c */
@@ -53,6 +54,10 @@ void onnx_refuse(Onnx *o, const char *fmt, ...) __attribute__((format(printf, 2,
 const char *onnx_node(Onnx *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));     /* the name; the same for the same text */
 void onnx_equation(Onnx *o, const Equation *e);  /* one outside of recurrences */
 Wire onnx_result(Onnx *o, const Equation *e);    /* its value over its indices; sets the frame */
+const char *onnx_transposed(Onnx *o, const char *name, const int64_t *from, int count);          /* axis i of it is from[i] of name */
+const char *onnx_shaped(Onnx *o, const char *name, const int64_t *shape, int count);
+void onnx_lines(Onnx *o, int first, const char *outputs, Text *to);      /* the nodes from `first` on that are needed for the lines `outputs` */
+const char *onnx_type(const Tensor *t);          /* real[n,28,28] */
 bool onnx_name_is_taken(const Onnx *o, const char *name);
 const char *onnx_batch(Onnx *o);                 /* how many samples there are, [1] int64 */
 int  frame_place(const Onnx *o, const Index *i); /* -1: none of the equation's */
@@ -75,6 +80,7 @@ Wire onnx_reshaped(Onnx *o, Wire w, const int64_t *shape, int count, const Index
 int64_t extent_text(const Index *i);             /* in the shape of a Reshape: 0 for the batch, which comes first */
 
 /* onnx_store.c */
+void onnx_hold(Onnx *o, const Tensor *t, const char *name);      /* the tensor is what `name` holds */
 void onnx_store(Onnx *o, const Equation *e, Wire value);
 Wire onnx_spread(Onnx *o, Wire w, const Index *const *axis, int count);          /* with all of these axes, in this order */
 

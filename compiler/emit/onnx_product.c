@@ -108,7 +108,7 @@ static const char *matrix(Onnx *o, Wire w, const Group *both, const Group *rows,
     else if (rows->count || both->count) shape[count++] = size_of(rows);
     if (columns->count || both->count) shape[count++] = size_of(columns);
     bool as_it_is = count == w.rank && (rows_apart || rows->count <= 1) && columns->count <= 1;
-    return as_it_is ? w.name : onnx_node(o, "Reshape %s [%s]", w.name, ints_text(shape, count));
+    return as_it_is ? w.name : onnx_shaped(o, w.name, shape, count);
 }
 
 /* A vector loses its axis in ONNX's result. */
@@ -127,7 +127,7 @@ static Wire matmul(Onnx *o, const Product *p, Wire a, Wire b)
             out.axis[out.rank++] = groups[g]->at[i];
         }
     bool as_it_is = p->right.count == 1 ? alone || p->left.count == 1 : alone && !p->right.count;
-    if (!as_it_is) out.name = onnx_node(o, "Reshape %s [%s]", out.name, ints_text(shape, out.rank));
+    if (!as_it_is) out.name = onnx_shaped(o, out.name, shape, out.rank);
     return out;
 }
 

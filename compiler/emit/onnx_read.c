@@ -26,7 +26,7 @@ Wire onnx_ordered(Onnx *o, Wire w, const Index *const *order, int count)
                 out.axis[n] = order[k];
                 from[n++] = i;
             }
-    if (moved) out.name = onnx_node(o, "Transpose %s perm=[%s]", w.name, ints_text(from, n));
+    if (moved) out.name = onnx_transposed(o, w.name, from, n);
     return out;
 }
 
@@ -35,7 +35,7 @@ Wire onnx_sorted(Onnx *o, Wire w) { return onnx_ordered(o, w, o->frame, o->frame
 Wire onnx_reshaped(Onnx *o, Wire w, const int64_t *shape, int count, const Index *const *axis, int rank)
 {
     Wire out = { .type = w.type, .rank = rank };
-    out.name = onnx_node(o, "Reshape %s [%s]", w.name, ints_text(shape, count));
+    out.name = onnx_shaped(o, w.name, shape, count);
     for (int i = 0; i < rank; i++) out.axis[i] = axis[i];
     return out;
 }
@@ -61,13 +61,15 @@ static bool is_fused(Axis *x)
     return size == x->extent;
 }
 
-static void classify(Axis *x)
+static void classify(const Onnx *o, Axis *x)
 {
     const Index *i = sum_plain(x->sub);
     Range r = sum_range(x->sub);
     bool inside = r.low >= 0 && r.high < x->extent;
     x->parts = 1;
-    if (i && (i->batch ? x->batch : i->extent == x->extent && !x->batch)) {
+    if (o->scan && sum_uses(x->sub, o->e->step)) {
+        x->kind = AXIS_PICKED;
+    } else if (i && (i->batch ? x->batch : i->extent == x->extent && !x->batch)) {
         x->kind = AXIS_WHOLE;
         x->part[0] = i;
     } else if (x->extent == 1 && sum_is_constant(x->sub) && inside) {
@@ -166,8 +168,8 @@ static void take_joint(Onnx *o, Array *s, const bool *in)
     }
     bool moved = false;
     for (int i = 0; i < count; i++) moved |= order[i] != i;
-    if (moved) out.name = onnx_node(o, "Transpose %s perm=[%s]", out.name, ints_text(order, count));
-    if (rank != count) out.name = onnx_node(o, "Reshape %s [%s]", out.name, ints_text(shape, rank));
+    if (moved) out.name = onnx_transposed(o, out.name, order, count);
+    if (rank != count) out.name = onnx_shaped(o, out.name, shape, rank);
     if (batch) {
         out.name = onnx_node(o, "GatherND %s %s batch_dims=1", out.name, onnx_node(o, "Unsqueeze %s [-1]", place.name));
     } else {
@@ -224,7 +226,7 @@ static Wire opened(Onnx *o, const Array *s, Type type)
             w.axis[w.rank++] = part;
         }
     }
-    if (changed) w.name = onnx_node(o, "Reshape %s [%s]", s->name, ints_text(shape, w.rank));
+    if (changed) w.name = onnx_shaped(o, s->name, shape, w.rank);
     return w;
 }
 
@@ -251,7 +253,7 @@ static void source_of(Onnx *o, const Node *e, Array *s)
         if (a == step) continue;
         Axis *x = &s->axis[s->rank++];
         *x = (Axis){ .sub = e->sum[a], .extent = t->extent[a], .batch = a == 0 && t->batch };
-        classify(x);
+        classify(o, x);
     }
 }
 

@@ -83,7 +83,7 @@ static const char *as_array(Onnx *o, const Equation *e, Wire w, const Span *bloc
     for (int a = 0; a < e->out->rank; a++) plain &= block[a].plain;
     if (plain) return w.name;
     shape_of(e, block, shape);
-    return onnx_node(o, "Reshape %s [%s]", w.name, ints_text(shape, e->out->rank));
+    return onnx_shaped(o, w.name, shape, e->out->rank);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -97,13 +97,19 @@ static const char *title(const Onnx *o, const Tensor *t)
     return onnx_name_is_taken(o, plain) ? t->name : plain;
 }
 
-/* The tensor is what `name` holds; a node that was made last, and has no name of its own, takes the tensor's. */
-static void hold(Onnx *o, Tensor *t, const char *name)
+void onnx_hold(Onnx *o, const Tensor *t, const char *name)
 {
     while (o->tensor.count <= t->id) PUSH(o->tensor, NULL);
-    OnnxNode *last = o->nodes.count ? &o->nodes.at[o->nodes.count - 1] : NULL;
-    if (last && last->name == name && *name == '#') last->name = name = title(o, t);
     o->tensor.at[t->id] = name;
+}
+
+/* A node that was made last, and has no name of its own, takes the tensor's; not within a recurrence, where names of the
+ * whole graph must differ. */
+static void hold(Onnx *o, Tensor *t, const char *name)
+{
+    OnnxNode *last = o->nodes.count ? &o->nodes.at[o->nodes.count - 1] : NULL;
+    if (last && last->name == name && *name == '#' && !o->scan) last->name = name = title(o, t);
+    onnx_hold(o, t, name);
 }
 
 /* ---- pieces ------------------------------------------------------------------------------------------------------ */

@@ -93,7 +93,7 @@ static Wire known_part(Onnx *o, const Sum *a)
 /* The step of a scan is a number of its own; the samples of a batch are counted when there are some. */
 static Wire index_value(Onnx *o, const Index *i)
 {
-    if (!i->batch) return (Wire){ .name = "step", .type = TYPE_INT };
+    if (!i->batch) return (Wire){ .name = o->step, .type = TYPE_INT };
     Wire w = { .type = TYPE_INT, .rank = 1, .axis = { i } };
     w.name = onnx_node(o, "Range 0i %s 1i", onnx_node(o, "Squeeze %s [0]", onnx_batch(o)));
     return w;

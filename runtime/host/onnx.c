@@ -210,7 +210,7 @@ static bool weight_add(Builder *b, const Word *name)
 }
 
 /* NAME = Const real[3] 1,2,3   NAME = Affine [4,3] start steps */
-static bool known_add(Builder *b, const Word *name, Words *w, bool affine)
+static bool table_of(Builder *b, const Word *name, Words *w, bool affine)
 {
     Word shape, first, rest;
     int64_t *extent, *step = NULL, start = 0;
@@ -280,8 +280,8 @@ static bool argument_add(Builder *b, Onnx__NodeProto *node, const Word *w)
     return (node->input[node->n_input++] = keep_text(b, w->at, w->length)) != NULL;
 }
 
-/* NAME.. = OPERATOR ARGUMENT.. KEY=ATTRIBUTE.. */
-static bool node_add(Builder *b, Onnx__GraphProto *g, Words w)
+/* NAME.. = OPERATOR ARGUMENT.. KEY=ATTRIBUTE.., and whether `{` stands behind it */
+static bool node_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
 {
     const size_t most = (size_t)(w.end - w.at) / 2 + 1;
     Onnx__NodeProto *node;
@@ -294,11 +294,12 @@ static bool node_add(Builder *b, Onnx__GraphProto *g, Words w)
         if (!(node->output[node->n_output++] = keep_text(b, word.at, word.length))) return false;
     }
     if (!first.length || !word_next(&w, &word)) return not_understood(b, &first);
-    if (word_is(&word, "Const") || word_is(&word, "Affine")) return known_add(b, &first, &w, *word.at == 'A');
+    if (word_is(&word, "Const") || word_is(&word, "Affine")) return table_of(b, &first, &w, *word.at == 'A');
     if (!(node->op_type = keep_text(b, word.at, word.length)) || !(node->name = keep_text(b, first.at, first.length))) return false;
     while (word_next(&w, &word)) {
         const char *equals = memchr(word.at, '=', word.length);
-        if (!(equals ? attribute_add(b, node, &word, equals) : argument_add(b, node, &word))) return false;
+        if (word_is(&word, "{")) *opens = true;
+        else if (!(equals ? attribute_add(b, node, &word, equals) : argument_add(b, node, &word))) return false;
     }
     for (size_t i = 0; i < node->n_output; i++)
         if (names_add(&b->defined, node->output[i], strlen(node->output[i]), b->p) < 0) return false;
@@ -354,13 +355,13 @@ static Onnx__GraphProto *graph_new(Builder *b, const char *name, size_t lines)
     return g;
 }
 
-static bool line_add(Builder *b, Onnx__GraphProto *g, Words w)
+static bool line_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
 {
     Words rest = w;
     Word first;
     if (!word_next(&rest, &first)) return true;
     const bool input = word_is(&first, "input"), output = word_is(&first, "output");
-    if (!input && !output) return node_add(b, g, w);
+    if (!input && !output) return node_add(b, g, w, opens);
     Onnx__ValueInfoProto *v = value_info(b, rest);
     if (!v) return b->p->code ? false : not_understood(b, &first);
     if (input) g->input[g->n_input++] = v;
@@ -368,22 +369,46 @@ static bool line_add(Builder *b, Onnx__GraphProto *g, Words w)
     return true;
 }
 
-static bool graph_read(Builder *b, const char *text)
+static bool graph_read(Builder *b, const char **text, Onnx__GraphProto *g, int depth);
+
+/* What stands between { and } belongs to the node before it. */
+static bool body_add(Builder *b, Onnx__GraphProto *g, const char **text, int depth)
+{
+    Onnx__NodeProto *node = g->node[g->n_node - 1];
+    Onnx__AttributeProto *a;
+    size_t lines = 1;
+    for (const char *c = *text; *c && *c != '}'; c++) lines += *c == '\n';
+    if (!KEEP_MESSAGE(b, a, onnx__attribute_proto__init) || !(a->name = keep_text(b, "body", 4)) ||
+        !(a->g = graph_new(b, node->name, lines)))
+        return false;
+    a->has_type = true;
+    a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH;
+    node->attribute[node->n_attribute++] = a;
+    return graph_read(b, text, a->g, depth + 1);
+}
+
+/* The lines up to the end, or up to a `}`. */
+static bool graph_read(Builder *b, const char **text, Onnx__GraphProto *g, int depth)
+{
+    while (**text) {
+        const Words line = { *text, *text + strcspn(*text, "\n") };
+        bool opens = false;
+        *text = line.end + (*line.end == '\n');
+        if (*line.at == '}' && depth) return true;
+        if (!line_add(b, g, line, &opens) || (opens && !body_add(b, g, text, depth))) return false;
+    }
+    return true;
+}
+
+static bool main_read(Builder *b, const char *text)
 {
     size_t lines = 1, words = 1;
     for (const char *c = text; *c; c++) {
         lines += *c == '\n';
         words += *c == ' ';
     }
-    if (!(b->main = graph_new(b, b->all->model->name, lines)) ||
-        !(b->main->initializer = keep(b, words, sizeof *b->main->initializer)))
-        return false;
-    while (*text) {
-        const char *end = text + strcspn(text, "\n");
-        if (!line_add(b, b->main, (Words){ text, end })) return false;
-        text = end + (*end == '\n');
-    }
-    return true;
+    return (b->main = graph_new(b, b->all->model->name, lines)) &&
+           (b->main->initializer = keep(b, words, sizeof *b->main->initializer)) && graph_read(b, &text, b->main, 0);
 }
 
 /* ---- the model ---- */
@@ -420,7 +445,7 @@ static bool model_read(Builder *b, Onnx__ModelProto *m)
 {
     static char producer[] = "dlnc", domain[] = "";
     onnx__model_proto__init(m);
-    if (!graph_read(b, b->all->model->onnx) || !properties(b, m) || !(m->opset_import = keep(b, 1, sizeof *m->opset_import)) ||
+    if (!main_read(b, b->all->model->onnx) || !properties(b, m) || !(m->opset_import = keep(b, 1, sizeof *m->opset_import)) ||
         !KEEP_MESSAGE(b, m->opset_import[0], onnx__operator_set_id_proto__init) ||
         !(m->producer_version = keep_text(b, b->all->model->version, strlen(b->all->model->version))))
         return false;
