@@ -79,7 +79,7 @@ static Word reserved(const char *text, Place at) { return (Word){ intern(text), 
 %token LEADING_MINUS "'-' at the beginning of a line" BAD_STRING BAD_QUOTE BAD_NUMBER BAD_CHARACTER
 
 %type <word> key setting_key type_name
-%type <expr> default flow stage call expr primary ref path
+%type <expr> default flow stage call watched expr primary ref path
 %type <exprs> expr_list
 %type <subscript> index ranged pack
 %type <subscripts> indices fused fused_tail
@@ -243,7 +243,8 @@ flow:   expr
 stage:  NAME                                    { $$ = expr_word(EXPR_NAME, @1, $1); }
     |   call ;
 call:   NAME '(' args ')'                       { $$ = expr_call(scan, @$, $1, $3); }
-    |   REDUCE '(' args ')'                     { $$ = expr_call(scan, @$, $1, $3); } ;
+    |   REDUCE '(' args ')'                     { $$ = expr_call(scan, @$, $1, $3); }
+    |   EVERY '(' args ')'                      { $$ = expr_call(scan, @$, reserved("every", @1).text, $3); } ;
 args:   %empty                                  { $$ = NULL; }
     |   arg_list ;
 arg_list:
@@ -251,8 +252,12 @@ arg_list:
     |   arg_list ',' arg                        { $$ = arguments_add($1, $3); } ;
 arg:    flow                                    { $$ = (Argument){ @1, NULL, $1 }; }
     |   key '=' flow                            { $$ = (Argument){ @$, $1.text, $3 }; }
+    |   watched                                 { $$ = (Argument){ @1, NULL, $1 }; }
+    |   key '=' watched                         { $$ = (Argument){ @$, $1.text, $3 }; }
     |   PENALTY '=' flow                        { $$ = (Argument){ @$, reserved("penalty", @1).text, $3 }; }
     |   ELLIPSIS                                { $$ = (Argument){ @1, NULL, NULL }; } ;
+watched:                                            /* best(loss) */
+        LOSS                                    { $$ = expr_word(EXPR_NAME, @1, reserved("loss", @1).text); } ;
 key:    NAME                                    { $$ = (Word){ $1, @1 }; }
     |   REDUCE                                  { $$ = (Word){ $1, @1 }; } ;
 
