@@ -198,13 +198,9 @@ static void check_loop(const Check *c)
         return;
     if (!listed(e->index, e->indices, e->step) || step_axis(e) < 0 || e->step->extent != e->loop->extent)
         fail(c, "the loop's index does not subscript an axis alone");
-    bool torn = false;
-    for (int i = 0; i < c->position; i++) {
-        bool same = c->program->equations.at[i]->loop == e->loop;
-        if (torn && same)
+    for (int i = 0; i + 1 < c->position; i++)
+        if (c->program->equations.at[i]->loop == e->loop && c->program->equations.at[c->position - 1]->loop != e->loop)
             fail(c, "a loop is torn");
-        torn = same && c->program->equations.at[i + 1]->loop != e->loop;
-    }
 }
 
 /* ---- every place of a tensor is written once ---- */
