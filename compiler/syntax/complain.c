@@ -86,7 +86,7 @@ static char next_character(const Error *e)
 
 static bool slash_comment(const Error *e)
 {
-    bool slashes = e->got == FLOOR_DIV || (e->got == '*' && e->scan->before.kind == '/');
+    bool slashes = e->got == FLOOR_DIV || (e->got == '/' && e->scan->source->text[e->scan->last.end] == '*');
     if (!slashes || !before_operand(e)) return false;
     error_at(e->at, "expected a value before '%s'", e->text);
     help("comments begin with '#'");
@@ -167,14 +167,17 @@ static bool foreign_operator(const Error *e)
         help("write the whole: name = name %s value", e->text);
         return true;
     }
+    char next = e->scan->source->text[e->scan->last.end];
+    if (after_operand(e) && ((e->got == '|' && next == '>') || (e->got == ':' && next == '='))) {
+        error_at(e->at, "'%s%c' is no operator", e->text, next);
+        help("%s", next == '>' ? "a value is passed on by '->'" : "write '='");
+        return true;
+    }
     bool adjacent = e->scan->before.end == e->scan->last.begin;
     if (!adjacent) return false;
     const char *name = token_text(&e->scan->before2);
     const char *meant = e->got == '*' && before == '*' ? "a power is written a ^ b"
-        : e->got == '|' && before == '|' ? "write 'or'"
-        : e->got == '>' && before == '|' ? "a value is passed on by '->'"
         : e->got == '>' && before == LE ? "write '<=', or 'not (a == b)'"
-        : e->got == '=' && before == ':' ? "write '='"
         : e->got == '=' && (before == EQ || before == NE) ? "write '==' or '!='"
         : e->got == '=' && strchr("+-*/%^", before) && before < 256 && before > 0
             ? format("write %s = %s %c ...", name, name, before)
