@@ -31,6 +31,7 @@ MODEL_FLAGS = -O3 -march=native -ffp-contract=off -fno-math-errno -fopenmp
 GRAMMAR  := $(BUILD)/grammar/dln
 COMPILER := $(filter-out compiler/main.c,$(wildcard compiler/*.c compiler/*/*.c))
 LIBRARY  := $(sort $(wildcard compiler/library/*.dln))
+WORDS    := compiler/library/words.txt
 CORE     := $(sort $(wildcard runtime/core/*.h))
 HOST     := $(wildcard runtime/host/*.c)
 UNITS    := $(wildcard tests/unit/test_*.c)
@@ -38,7 +39,7 @@ UNIT_HELP := $(filter-out $(UNITS),$(wildcard tests/unit/*.c))
 
 PAGE     := compiler/emit/page.css compiler/emit/page.js
 
-OBJECTS  := $(COMPILER:%.c=$(BUILD)/%.o) $(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o \
+OBJECTS  := $(COMPILER:%.c=$(BUILD)/%.o) $(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o $(BUILD)/word_text.o \
             $(if $(wildcard grammar/dln.y),$(GRAMMAR).tab.o) $(if $(wildcard grammar/dln.l),$(GRAMMAR).lex.o)
 UNIT_PROGRAMS := $(UNITS:%.c=$(BUILD)/%)
 
@@ -90,7 +91,11 @@ $(BUILD)/page_text.c: $(PAGE) tools/embed_files
 	@mkdir -p $(@D)
 	tools/embed_files page_files page $(PAGE) > $@
 
-$(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o: $(BUILD)/%.o: $(BUILD)/%.c
+$(BUILD)/word_text.c: $(WORDS) tools/embed_files
+	@mkdir -p $(@D)
+	tools/embed_files word_files library $(WORDS) > $@
+
+$(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o $(BUILD)/word_text.o: $(BUILD)/%.o: $(BUILD)/%.c
 	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # ---- the host program's library; with protobuf-c, which it takes into itself, `export FILE.onnx` works
@@ -210,7 +215,7 @@ mutation: deps
 	@nice tests/mutation/mutate -n $(or $(N),200) -s $(or $(SEED),1) $(BUILD)
 
 docs: $(BUILD)/dlnc
-	tools/reference $(LIBRARY) > docs/reference.md
+	tools/reference $(LIBRARY) $(WORDS) > docs/reference.md
 	tools/excerpt $(BUILD)/dlnc README.md > $(BUILD)/README.md && cat $(BUILD)/README.md > README.md
 
 format: all

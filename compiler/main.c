@@ -2,6 +2,7 @@
  * representation from the one before; --emit=NAME stops after it and prints what it made. */
 #include "base/sha256.h"
 #include "base/text.h"
+#include "driver/explain.h"
 #include "driver/options.h"
 #include "driver/output.h"
 #include "driver/run.h"
@@ -247,7 +248,7 @@ int main(int argc, char **argv)
     if (!status) return stream_close(stdout);
     if (status > 0) return status;
     diag_begin(stderr, o.diagnostics, isatty(2) && !getenv("NO_COLOR"));
-    status = o.run ? run_model(&o, compile_file) : o.format ? format_file(&o) : compile_file(&o);
+    status = o.explain ? explain_name(&o) : o.run ? run_model(&o, compile_file) : o.format ? format_file(&o) : compile_file(&o);
     diag_end();
     if (!status && error_count()) status = EXIT_INPUT;
     arena_release();

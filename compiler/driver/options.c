@@ -16,6 +16,7 @@ static int usage_error(const char *message)
 
 static int set_output(Options *o, const char *v)   { o->output = v; return *v ? 0 : usage_error("-o needs the name of a file"); }
 static int set_emit(Options *o, const char *v)     { o->emit = v; return 0; }
+static int set_explain(Options *o, const char *v)  { o->explain = v; return 0; }
 static int set_format(Options *o, const char *v)   { (void)v; return o->format = true, 0; }
 static int set_in_place(Options *o, const char *v) { (void)v; return o->in_place = true, 0; }
 static int set_summary(Options *o, const char *v)  { (void)v; return o->summary = true, 0; }
@@ -133,6 +134,7 @@ static int set_limit(Options *o, const char *v)
 static const struct Option { const char *name, *value, *what; Set *set; bool in_head; } table[] = {
     { "-o", "FILE", "where the C goes (default MODEL.c; the header beside it; - for the standard output)", set_output, false },
     { "--emit", "STAGE", "print one stage: tokens ast program gradients kernels plan loops c h dot summary html", set_emit, false },
+    { "--explain", "NAME", "what NAME is: a layer, loss, .., function, word, setting; empty: all names; FILE.dln: its own too", set_explain, false },
     { "--summary", NULL, "also print the table of layers, parameters and memory", set_summary, false },
     { "--format", NULL, "print the file in its canonical form", set_format, false },
     { "--in-place", NULL, "with --format: rewrite the file", set_in_place, false },
@@ -158,7 +160,8 @@ enum { OPTIONS = sizeof table / sizeof *table };
 static void print_help(FILE *to)
 {
     fputs("usage: dlnc [options] FILE.dln\n"
-          "       dlnc run [options] FILE.dln -- train|eval|predict|export|info [its options]\n\n"
+          "       dlnc run [options] FILE.dln -- train|eval|predict|export|info [its options]\n"
+          "       dlnc --explain NAME [FILE.dln]\n\n"
           "Compiles a model into one C file that trains and evaluates it, or (run) compiles,\n"
           "builds with $CC and $CFLAGS, and starts it.\n\n", to);
     for (int i = 0; i < OPTIONS; i++) {
@@ -238,10 +241,11 @@ int options_read(Options *o, int argc, char **argv)
         else status = usage_error(format("one file at a time: %s and %s", o->input, a));
         if (status) return status;
     }
-    if (!o->input) {
+    if (!o->input && !o->explain) {
         if (argc < 2) print_help(stderr);
         return argc < 2 ? EXIT_USAGE : usage_error("no input file");
     }
+    if (o->explain && o->run) return usage_error("--explain is not for `dlnc run`");
     if (o->accumulate && o->emit_options.inference_only)
         return usage_error("--accumulate belongs to training, --inference-only writes none");
     if (o->rest && !o->run) return usage_error("what follows -- is for `dlnc run`");

@@ -7,7 +7,7 @@
 enum { EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IO = 3, EXIT_BUG = 70 };
 
 typedef struct Options {
-    const char *input, *output, *emit, *depfile;
+    const char *input, *output, *emit, *depfile, *explain;
     bool format, in_place, summary, verify, write_if_changed, depends, run, accumulate;
     int batch;
     DiagFormat diagnostics;
