@@ -5,7 +5,7 @@
 #   make mpi        libdln_mpi.a, for training by several processes (docs/program.md)
 #   make test       every test, a line for each               make lint      the rules of the tree, without a compiler
 #   make bench      the measurements                          make install   PREFIX=/usr/local DESTDIR=
-#   make docs       the reference, from the library           make format    clang-format, and dlnc --format on .dln files
+#   make docs       the reference and the editors' files          make format    clang-format, and dlnc --format on .dln files
 #   make random     more random programs (N=100000 FIRST=0)        make fuzz      libFuzzer (FUZZ_SECONDS=60, FUZZ_RUNS=)
 #   make coverage   gcov over the tests                       make deps      finds or installs what a build needs
 #   make mutation   N small mistakes in the passes: do the tests notice? (N=200 SEED=1, an hour)
@@ -216,6 +216,8 @@ mutation: deps
 
 docs: $(BUILD)/dlnc
 	tools/reference $(LIBRARY) $(WORDS) > docs/reference.md
+	tools/highlight vim > editor/vim/syntax/dln.vim
+	tools/highlight vscode > editor/vscode/syntaxes/dln.tmLanguage.json
 	tools/excerpt $(BUILD)/dlnc README.md > $(BUILD)/README.md && cat $(BUILD)/README.md > README.md
 
 format: all
