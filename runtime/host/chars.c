@@ -83,7 +83,7 @@ static bool windows_make(Table *t, const char *file, CellType type, const void *
 {
     static const char *const field[] = { "tokens", "next" };
     if (count <= (size_t)context) {
-        free(owned);
+        cells_free(owned);
         return problem_set(p, EXIT_INPUT, "%s: %zu characters are too few for a sample of %d and the one after it",
                            file, count, context);
     }
@@ -93,7 +93,7 @@ static bool windows_make(Table *t, const char *file, CellType type, const void *
     for (int i = 0; i < 2; i++) {
         Column *c = table_add(t, field[i], file, p);
         if (!c) {
-            if (!i) free(owned);
+            if (!i) cells_free(owned);
             return false;
         }
         c->type = type;
@@ -115,10 +115,10 @@ bool chars_read(const Bytes *text, const char *file, int context, Names *alphabe
     if (!text->count) return problem_set(p, EXIT_INPUT, "%s: is empty", file);
     if (!alphabet->count && !alphabet_learn(text, file, alphabet, p)) return false;
     bool small = alphabet->count <= 256;
-    void *ids = memory_new(text->count, small ? 1 : 4, p);
+    void *ids = cells_new(text->count, small ? 1 : 4, p);
     if (!ids) return false;
     if (!ids_write(text, file, alphabet, small, ids, &count, p)) {
-        free(ids);
+        cells_free(ids);
         return false;
     }
     return windows_make(t, file, small ? CELL_U8 : CELL_I32, ids, ids, count, context, alphabet, p);

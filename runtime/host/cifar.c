@@ -9,7 +9,7 @@ enum { SIDE = 32, PLANE = SIDE * SIDE, IMAGE = 3 * PLANE, RECORD = 1 + IMAGE };
 bool cifar_read(const char *path, Table *t, Problem *p)
 {
     Bytes file;
-    if (!file_read(path, (size_t)1 << 34, &file, p)) return false;
+    if (!data_read(path, &file, p)) return false;
     size_t count = file.count / RECORD, rows = (size_t)t->rows + count;
     bool good = count && file.count % RECORD == 0;
     if (!good)
@@ -26,12 +26,9 @@ bool cifar_read(const char *path, Table *t, Problem *p)
         }
     }
     for (int i = 0; good && i < 2; i++) {
-        size_t each = i ? 1 : IMAGE, bytes;
-        void *grown = size_product(rows, each, &bytes) ? realloc(t->column[i].owned, bytes) : NULL;
-        if (!grown)
-            good = problem_set(p, EXIT_IO, "out of memory (%s)", path);
-        else
-            t->column[i].cells = t->column[i].owned = grown;
+        size_t room = (size_t)t->rows;           /* no more of it is known: five files are few */
+        good = cells_grow(&t->column[i].owned, &room, rows, i ? 1 : IMAGE, p);
+        t->column[i].cells = t->column[i].owned;
     }
     for (size_t r = 0; good && r < count; r++) {
         const unsigned char *from = file.at + r * RECORD;
@@ -41,6 +38,6 @@ bool cifar_read(const char *path, Table *t, Problem *p)
             for (int colour = 0; colour < 3; colour++) to[3 * place + colour] = from[colour * PLANE + place];
     }
     if (good) t->rows = rows;
-    free(file.at);
+    cells_free(file.at);
     return good;
 }

@@ -44,25 +44,12 @@ static const char *column_words(const Reader *r, int column, char *words, size_t
 }
 
 /* Counts the cells of the first row and, in header mode -1, tells a header from data: some cell is no number where the
- * next row has one. Works on copies, since unquoting moves bytes. Sets columns. */
+ * next row has one. Sets columns; the cursor stays. */
 static bool rows_look(Reader *r, bool *header)
 {
     bool good = false, *text = NULL;
-    size_t room = 0, length = (size_t)(r->c.end - r->c.at);
+    size_t room = 0;
     Cursor c = r->c;
-    char *copy = NULL;
-    if (length > 1 << 20) { /* two rows are enough, if they fit */
-        const char *stop = memchr(c.at, '\n', length);
-        stop = stop && stop + 1 < c.end ? memchr(stop + 1, '\n', (size_t)(c.end - stop - 1)) : NULL;
-        if (stop && (size_t)(stop - c.at) > 1 << 20)
-            length = (size_t)(stop - c.at);
-        else if (stop)
-            length = 1 << 20;
-    }
-    if (!(copy = memory_new(length + 1, 1, r->p))) return false;
-    memcpy(copy, c.at, length);
-    c.at = copy;
-    c.end = copy + length;
     *header = r->spec->header == 1;
     if (!row_begin(&c)) {
         problem_set(r->p, EXIT_INPUT, "%s: holds no rows", c.file);
@@ -86,7 +73,7 @@ static bool rows_look(Reader *r, bool *header)
     }
 out:
     free(text);
-    free(copy);
+    cursor_end(&c);
     return good;
 }
 
@@ -277,7 +264,7 @@ static bool value_store(Reader *r, const Cell *cell, int column, size_t line, si
         const int id = text_number(r, cell, column, line);
         if (id < 0) return false;
         if (k->role == ROLE_NUMBERED) {
-            if (!memory_grow((void **)&k->cells, &k->room, r->rows + 1, sizeof *k->cells, r->p)) return false;
+            if (!cells_grow((void **)&k->cells, &k->room, r->rows + 1, sizeof *k->cells, r->p)) return false;
             k->cells[r->rows] = id;
             return true;
         }
@@ -301,12 +288,12 @@ static bool row_read(Reader *r)
     size_t at = r->rows * (size_t)r->features;
     const double most = r->wide ? DBL_MAX : (double)FLT_MAX;
     r->skipped = false;
-    if (!memory_grow(&r->feature_cells, &r->feature_room, at + (size_t)r->features, number, r->p)) return false;
-    if (r->target >= 0 && !memory_grow(&r->target_cells, &r->target_room, r->rows + 1, number, r->p)) return false;
+    if (!cells_grow(&r->feature_cells, &r->feature_room, at + (size_t)r->features, number, r->p)) return false;
+    if (r->target >= 0 && !cells_grow(&r->target_cells, &r->target_room, r->rows + 1, number, r->p)) return false;
     for (int i = 0; i < r->columns; i++) {
         const Role role = r->kind[i].role;
         if (cell.last) return cells_few(r, line, i);
-        char *const begin = r->c.at;
+        const char *const begin = r->c.at;
         const size_t begin_line = r->c.line;
         if (role == ROLE_NUMBER && cell_quick(&r->c, &value, &cell.last)) {
             if (fabs(value) <= most) {
@@ -338,7 +325,7 @@ static bool categories_spread(Reader *r)
                                                     : 0;
     if (width > INT_MAX / 2) return problem_set(r->p, EXIT_INPUT, "%s: too many features", r->c.file);
     if (!size_product(r->rows, width, &count)) count = SIZE_MAX;
-    void *cells = memory_new(count, r->wide ? 8 : 4, r->p);
+    void *cells = cells_new(count, r->wide ? 8 : 4, r->p);
     if (!cells) return false;
     for (size_t row = 0; row < r->rows; row++)
         for (int i = 0; i < r->columns; i++) {
@@ -354,7 +341,7 @@ static bool categories_spread(Reader *r)
                 to += (size_t)r->kind[i].names->count;
             }
         }
-    free(r->feature_cells);
+    cells_free(r->feature_cells);
     r->feature_cells = cells;
     r->features = (int)width;
     return true;
@@ -412,7 +399,7 @@ static bool rows_any(Reader *r)
                            : problem_set(r->p, EXIT_INPUT, "%s: has a header, but no rows", r->c.file);
 }
 
-bool csv_read(Bytes *text, const char *file, const CsvSpec *spec, bool wide, Names *classes, Table *t, Problem *p)
+bool csv_read(const Bytes *text, const char *file, const CsvSpec *spec, bool wide, Names *classes, Table *t, Problem *p)
 {
     bool header = false;
     Reader r = { .spec = spec, .p = p, .wide = wide, .classes = classes, .target = -1 };
@@ -421,10 +408,11 @@ bool csv_read(Bytes *text, const char *file, const CsvSpec *spec, bool wide, Nam
     while (good && row_begin(&r.c)) good = row_read(&r);
     good = good && rows_any(&r) && table_fill(&r, t);
     for (int i = 0; r.title && i < r.columns; i++) free(r.title[i]);
-    for (int i = 0; r.kind && i < r.columns; i++) free(r.kind[i].cells);
+    for (int i = 0; r.kind && i < r.columns; i++) cells_free(r.kind[i].cells);
     free(r.title);
     free(r.kind);
-    free(r.feature_cells);
-    free(r.target_cells);
+    cells_free(r.feature_cells);
+    cells_free(r.target_cells);
+    cursor_end(&r.c);
     return good;
 }

@@ -4,13 +4,15 @@
 #include "data.h"
 
 typedef struct Cell {
-    char *at;
+    const char *at;                              /* until the next cell is read */
     size_t length;
     bool quoted, last; /* last of its row */
 } Cell;
 
 typedef struct Cursor {
-    char *at, *end;
+    const char *at, *end;
+    char *plain;                                 /* the text of a quoted cell with "" in it */
+    size_t room;
     char separator;
     size_t line; /* of at, from 1 */
     const char *file;
@@ -18,7 +20,8 @@ typedef struct Cursor {
 } Cursor;
 
 /* At the begin of the text; separator 0: what divides its first line. */
-bool cursor_begin(Cursor *c, Bytes *text, const char *file, char separator, Problem *p);
+bool cursor_begin(Cursor *c, const Bytes *text, const char *file, char separator, Problem *p);
+void cursor_end(Cursor *c);
 bool row_begin(Cursor *c);                               /* skips empty lines; false at the end of the text */
 bool cell_next(Cursor *c, Cell *cell, Problem *p);       /* without quotes, and without the blanks round it */
 /* The next cell, if it is a plain number that ends at the separator or the line's end; else nothing has moved. */

@@ -1,5 +1,5 @@
 /* csv_cells.c: text into cells: RFC 4180 quoting; comma, semicolon, tab, bar or blanks between them; line ends of every
- * kind. Cells are pieces of the text itself: a quoted one with "" in it is moved together in place.
+ * kind. Cells are pieces of the text itself; only a quoted one with "" in it is copied.
  * SPDX-License-Identifier: 0BSD */
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static void line_end_skip(Cursor *c)
 bool row_begin(Cursor *c)
 {
     for (;;) {
-        char *look = c->at;
+        const char *look = c->at;
         while (look < c->end && is_blank(*look) && (c->separator == ' ' || *look != c->separator)) look++;
         if (look == c->end) return false;
         if (!is_line_end(*look)) {
@@ -38,25 +38,39 @@ bool row_begin(Cursor *c)
     }
 }
 
-/* The text between quotes, "" made ", moved together in place. */
+/* Copies the cell's text with each "" made ". */
+static bool quotes_halve(Cursor *c, Cell *cell, Problem *p)
+{
+    if (!memory_grow((void **)&c->plain, &c->room, cell->length, 1, p)) return false;
+    char *to = c->plain;
+    for (size_t i = 0; i < cell->length; i++) {
+        *to++ = cell->at[i];
+        i += cell->at[i] == '"';
+    }
+    cell->at = c->plain;
+    cell->length = (size_t)(to - c->plain);
+    return true;
+}
+
+/* The text between quotes. */
 static bool quoted_cell(Cursor *c, Cell *cell, Problem *p)
 {
-    size_t begun = c->line;
-    char *to = cell->at = ++c->at;
+    const size_t begun = c->line;
+    bool twice = false;
+    cell->at = ++c->at;
     for (;; c->at++) {
         if (c->at == c->end)
             return problem_set(p, EXIT_INPUT, "%s:%zu: the quote that opens here is never closed", c->file, begun);
         if (*c->at == '"') {
             if (c->at + 1 == c->end || c->at[1] != '"') break;
             c->at++;
+            twice = true;
         } else if (*c->at == '\n')
             c->line++;
-        *to++ = *c->at;
     }
-    c->at++;
-    cell->length = (size_t)(to - cell->at);
+    cell->length = (size_t)(c->at++ - cell->at);
     cell->quoted = true;
-    return true;
+    return !twice || quotes_halve(c, cell, p);
 }
 
 bool cell_next(Cursor *c, Cell *cell, Problem *p)
@@ -68,7 +82,7 @@ bool cell_next(Cursor *c, Cell *cell, Problem *p)
         if (!quoted_cell(c, cell, p)) return false;
     } else {
         cell->at = c->at;
-        char *at = c->at, *const end = c->end, *stop;
+        const char *at = c->at, *const end = c->end, *stop;
         while (at < end && !c->stop[(unsigned char)*at]) at++;
         for (stop = c->at = at; stop > cell->at && is_blank(stop[-1]); stop--) {}
         cell->length = (size_t)(stop - cell->at);
@@ -148,11 +162,19 @@ static bool text_check(const Bytes *text, const char *file, size_t *skip, Proble
     return true;
 }
 
-bool cursor_begin(Cursor *c, Bytes *text, const char *file, char separator, Problem *p)
+bool cursor_begin(Cursor *c, const Bytes *text, const char *file, char separator, Problem *p)
 {
     size_t skip;
     if (!text_check(text, file, &skip, p)) return false;
-    *c = (Cursor){ .at = (char *)text->at + skip, .end = (char *)text->at + text->count, .line = 1, .file = file };
+    *c = (Cursor){ .at = (const char *)text->at + skip, .line = 1, .file = file };
+    c->end = (const char *)text->at + text->count;
     separator_set(c, separator ? separator : separator_guess(c));
     return true;
+}
+
+void cursor_end(Cursor *c)
+{
+    free(c->plain);
+    c->plain = NULL;
+    c->room = 0;
 }

@@ -18,7 +18,7 @@ typedef struct Column {
     size_t elements;                             /* their product */
     size_t step;                                 /* sample r begins at element r * step; 0: r * elements */
     const void *cells;
-    void *owned;                                 /* freed with the column; NULL: somebody else's */
+    void *owned;                                 /* cells_free() with the column; NULL: somebody else's */
     bool is_target;
     const Names *classes;                        /* what the numbers stand for, or NULL */
 } Column;
@@ -38,6 +38,17 @@ void table_free(Table *t);
 double column_value(const Column *c, size_t element);
 size_t column_step(const Column *c);             /* elements from one sample to the next */
 
+/* cells.c: memory that may lie in a file, above a limit (0: half of the machine's memory). */
+void cells_limit(size_t bytes);
+bool cells_grow(void **cells, size_t *room, size_t count, size_t size, Problem *p);     /* as memory_grow() */
+void *cells_new(size_t count, size_t size, Problem *p);                                 /* as memory_new() */
+void cells_free(void *cells);                                    /* also of data_read(), data_map() and malloc() */
+bool data_read(const char *path, Bytes *out, Problem *p);        /* a whole file, to be read only */
+bool data_map(const char *path, Bytes *out, Problem *p);         /* out->at NULL: is better read piece by piece */
+bool cells_mapped(const void *cells);
+void cells_any_order(const void *cells);                         /* mapped ones: they will not be read one after another */
+void cells_ahead(const void *at, size_t bytes);                  /* mapped ones that are needed soon */
+
 /* shuffle.c: an order of 0 .. count - 1 that is computed, not stored: place i holds element shuffle_place(i). */
 typedef struct Shuffle { uint64_t count, key; int bits; } Shuffle;
 Shuffle shuffle_new(uint64_t count, uint64_t seed, uint64_t stream);
@@ -47,7 +58,8 @@ uint64_t shuffle_below(uint64_t seed, uint64_t stream, uint64_t bound);       /*
 /* Readers. Each fills an empty table, which the caller frees in either case. */
 bool idx_read(const char *path, const char *field, Table *t, Problem *p);     /* adds a column; rows must agree */
 bool cifar_read(const char *path, Table *t, Problem *p);                      /* appends samples: image, label */
-bool npy_read(const Bytes *array, const char *file, const char *field, Table *t, Problem *p);    /* adds a column */
+/* Adds a column, which may take the bytes over: array->at is NULL then. */
+bool npy_read(Bytes *array, const char *file, const char *field, Table *t, Problem *p);
 bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, Problem *p);     /* one file of it */
 
 typedef enum { MISSING_REFUSED, MISSING_DROPS, MISSING_ZERO, MISSING_NAN } CsvMissing;     /* DROPS: the row */
@@ -68,7 +80,7 @@ typedef struct CsvSpec {
     Names *(*names_of)(void *context, const char *column, Problem *p);    /* the texts of such a column; kept with weights */
     void *context;
 } CsvSpec;
-bool csv_read(Bytes *text, const char *file, const CsvSpec *spec, bool wide, Names *classes, Table *t, Problem *p);
+bool csv_read(const Bytes *text, const char *file, const CsvSpec *spec, bool wide, Names *classes, Table *t, Problem *p);
 /* Fields tokens and next: windows of `context` characters, ids by sorted order unless `alphabet` has names already. */
 bool chars_read(const Bytes *text, const char *file, int context, Names *alphabet, Table *t, Problem *p);
 /* Shares the characters of all. */
@@ -112,9 +124,20 @@ typedef struct Feed {
     const Column **column;                       /* for each field; NULL: not fed (targets when predicting) */
     void **buffer;                               /* for each field: batch samples */
     const void **fields;                         /* what model->step takes */
+    bool *mapped;                                /* for each field: its cells lie in a file */
 } Feed;
+typedef struct FeedPlace {                       /* which samples */
+    Shuffle order;
+    bool mixed;                                  /* in that order; else as they stand */
+    size_t shift;
+    uint64_t first;
+    int n;
+} FeedPlace;
 bool feed_open(Feed *f, const dln_model *m, const Part *part, bool targets, Problem *p);
-void feed_gather(Feed *f, const Shuffle *order, size_t shift, uint64_t first, int n);  /* order NULL: as they stand */
+void **feed_buffers(const Feed *f, Problem *p);                  /* others like those of the feed */
+void feed_fill(const Feed *f, const FeedPlace *place, void **buffer);
+void feed_gather(Feed *f, uint64_t first, int n);                /* samples as they stand */
+bool feed_streams(const Feed *f);                                /* does any of it lie in a file? */
 void feed_close(Feed *f);
 const char *shape_words(int rank, const int *extent, char *words, size_t room);          /* "[28, 28, 1]" */
 #endif

@@ -13,7 +13,7 @@ bool evaluate_feed(Run *r, Feed *f, double *values, Problem *p)
     if (!run_check(r, m->reset(r->object), "reset", p)) return false;
     for (uint64_t first = batch * (uint64_t)team_rank(); first < f->rows; first += stride) {
         int n = (int)(f->rows - first < batch ? f->rows - first : batch);
-        feed_gather(f, NULL, 0, first, n);
+        feed_gather(f, first, n);
         if (!run_check(r, m->evaluate(r->object, f->fields, n, &loss), "evaluate", p)) return false;
     }
     return team_totals(r, p) && run_check(r, m->report(r->object, values), "report", p);
@@ -108,7 +108,7 @@ static bool confusion_report(Run *r, Feed *f, int classes, int field, Problem *p
     bool good = output != NULL;
     for (uint64_t first = 0; good && first < f->rows; first += batch) {
         int n = (int)(f->rows - first < batch ? f->rows - first : batch);
-        feed_gather(f, NULL, 0, first, n);
+        feed_gather(f, first, n);
         good = run_check(r, m->predict(r->object, f->fields, n, &output), "predict", p);
         for (int i = 0; good && i < n; i++) {
             int32_t label = ((const int32_t *)f->buffer[field])[i];

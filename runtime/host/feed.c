@@ -99,6 +99,25 @@ static size_t field_bytes(const dln_model *m, const dln_field *f)
     return f->type == DLN_FLOAT ? (size_t)m->real_bytes : f->type == DLN_INT ? sizeof(int32_t) : sizeof(uint8_t);
 }
 
+static void *buffer_new(const Feed *f, int field, Problem *p)
+{
+    size_t count;
+    if (!size_product(f->column[field]->elements, (size_t)f->model->batch, &count)) count = SIZE_MAX;
+    return memory_new(count, field_bytes(f->model, &f->model->field[field]), p);
+}
+
+void **feed_buffers(const Feed *f, Problem *p)
+{
+    void **buffer = memory_new((size_t)f->model->fields, sizeof *buffer, p);
+    for (int i = 0; buffer && i < f->model->fields; i++) {
+        if (!f->column[i] || (buffer[i] = buffer_new(f, i, p))) continue;
+        while (i-- > 0) free(buffer[i]);
+        free(buffer);
+        return NULL;
+    }
+    return buffer;
+}
+
 bool feed_open(Feed *f, const dln_model *m, const Part *part, bool targets, Problem *p)
 {
     const size_t fields = (size_t)m->fields;
@@ -106,16 +125,17 @@ bool feed_open(Feed *f, const dln_model *m, const Part *part, bool targets, Prob
     f->column = memory_new(fields, sizeof *f->column, p);
     f->buffer = memory_new(fields, sizeof *f->buffer, p);
     f->fields = memory_new(fields, sizeof *f->fields, p);
-    bool good = f->column && f->buffer && f->fields;
+    f->mapped = memory_new(fields, sizeof *f->mapped, p);
+    bool good = f->column && f->buffer && f->fields && f->mapped;
     for (size_t i = 0; good && i < fields; i++) {
         const dln_field *field = &m->field[i];
-        size_t count;
         if (field->is_target && !targets) continue;
         good =
             (f->column[i] = column_bind(m, part->table, field, p)) && column_check(part->table, f->column[i], field, p);
         if (!good) break;
-        if (!size_product(f->column[i]->elements, (size_t)m->batch, &count)) count = SIZE_MAX;
-        f->fields[i] = f->buffer[i] = memory_new(count, field_bytes(m, field), p);
+        f->fields[i] = f->buffer[i] = buffer_new(f, (int)i, p);
+        f->mapped[i] = cells_mapped(f->column[i]->cells);
+        if (f->mapped[i]) cells_any_order(f->column[i]->cells);
         good = f->buffer[i];
     }
     if (!good) feed_close(f);
@@ -128,10 +148,15 @@ void feed_close(Feed *f)
     free(f->buffer);
     free(f->fields);
     free(f->column);
+    free(f->mapped);
     *f = (Feed){ 0 };
 }
 
-/* One sample from the type of the file to the type of the model: plain loops that the compiler makes wide. */
+/* One sample from the type of the file to the type of the model: plain loops that the compiler makes wide; gcc -O2 does
+ * so only if it is told to. */
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC optimize("tree-vectorize", "vect-cost-model=dynamic")
+#endif
 #define CONVERT(FROM, TO, VALUE)                                                                                       \
     do {                                                                                                               \
         const FROM *restrict from = (const FROM *)cells + begin;                                                       \
@@ -161,18 +186,73 @@ static void sample_copy(CellType type, const void *cells, size_t begin, size_t c
         CONVERT_TO(float, from[k]);
 }
 
-void feed_gather(Feed *f, const Shuffle *order, size_t shift, uint64_t first, int n)
+static uint64_t sample_row(const Feed *f, const FeedPlace *place, int i)
+{
+    const uint64_t at = place->first + (uint64_t)i;
+    return part_row(f->part, place->mixed ? shuffle_place(&place->order, at) : at);
+}
+
+static size_t sample_begin(const Feed *f, const FeedPlace *place, const Column *c, uint64_t row)
 {
     const Table *t = f->part->table;
-    for (int i = 0; i < n; i++) {
-        uint64_t place = first + (uint64_t)i, row = part_row(f->part, order ? shuffle_place(order, place) : place);
+    const size_t begin = (size_t)row * column_step(c);
+    return !t->slide ? begin : begin + place->shift < t->room ? begin + place->shift : t->room;
+}
+
+/* All of them are asked for before the first one is waited for. */
+static void samples_ahead(const Feed *f, const FeedPlace *place)
+{
+    for (int i = 0; i < place->n; i++) {
+        const uint64_t row = sample_row(f, place, i);
         for (int k = 0; k < f->model->fields; k++) {
             const Column *c = f->column[k];
-            if (!c) continue;
-            size_t begin = (size_t)row * column_step(c);
-            if (t->slide) begin = begin + shift < t->room ? begin + shift : t->room;
-            sample_copy(c->type, c->cells, begin, c->elements, f->model->field[k].type, f->model->real_bytes,
-                        f->buffer[k], (size_t)i * c->elements);
+            if (!c || !f->mapped[k]) continue;
+            const size_t bytes = cell_bytes(c->type);
+            cells_ahead((const char *)c->cells + sample_begin(f, place, c, row) * bytes, c->elements * bytes);
         }
     }
+}
+
+/* Asks the caches for a sample that is copied a little later: at a place in memory that nothing could have guessed. */
+static void sample_touch(const Feed *f, const FeedPlace *place, uint64_t row)
+{
+    enum { LINE = 64, MOST = 4096 };
+    for (int k = 0; k < f->model->fields; k++) {
+        const Column *c = f->column[k];
+        if (!c) continue;
+        const size_t bytes = cell_bytes(c->type), all = c->elements * bytes;
+        const char *at = (const char *)c->cells + sample_begin(f, place, c, row) * bytes;
+        for (size_t i = 0; i < all && i < MOST; i += LINE) __builtin_prefetch(at + i);
+    }
+}
+
+void feed_fill(const Feed *f, const FeedPlace *place, void **buffer)
+{
+    enum { AHEAD = 4 };
+    uint64_t rows[AHEAD];                        /* those of the samples i .. i + AHEAD - 1 */
+    if (feed_streams(f)) samples_ahead(f, place);
+    for (int i = -AHEAD; i < place->n; i++) {
+        const uint64_t row = i < 0 ? 0 : rows[i % AHEAD];
+        if (i + AHEAD < place->n) sample_touch(f, place, rows[(i + AHEAD) % AHEAD] = sample_row(f, place, i + AHEAD));
+        if (i < 0) continue;
+        for (int k = 0; k < f->model->fields; k++) {
+            const Column *c = f->column[k];
+            if (c)
+                sample_copy(c->type, c->cells, sample_begin(f, place, c, row), c->elements, f->model->field[k].type,
+                            f->model->real_bytes, buffer[k], (size_t)i * c->elements);
+        }
+    }
+}
+
+void feed_gather(Feed *f, uint64_t first, int n)
+{
+    const FeedPlace place = { .first = first, .n = n };
+    feed_fill(f, &place, f->buffer);
+}
+
+bool feed_streams(const Feed *f)
+{
+    for (int i = 0; i < f->model->fields; i++)
+        if (f->mapped[i]) return true;
+    return false;
 }

@@ -101,7 +101,7 @@ static bool cells_read(Stream *s, const IdxHeader *h, void **cells, Problem *p)
     unsigned char *piece = memory_new(total < PIECE ? total : PIECE, bytes, p);
     while (piece && done < total) {
         size_t count = total - done < PIECE ? total - done : PIECE;
-        if (!memory_grow(cells, &room, done + count, large, p) || !stream_read(s, piece, count * bytes, &got, p)) break;
+        if (!cells_grow(cells, &room, done + count, large, p) || !stream_read(s, piece, count * bytes, &got, p)) break;
         if (got < count * bytes) {
             problem_set(p, EXIT_INPUT, "%s: ends after %zu of %zu bytes of its elements", stream_name(s),
                         done * bytes + got, total * bytes);
@@ -118,19 +118,42 @@ static bool cells_read(Stream *s, const IdxHeader *h, void **cells, Problem *p)
     return good;
 }
 
+/* A large plain file of bytes is its own block of cells; *cells stays NULL for any other. */
+static bool cells_map(const char *path, const IdxHeader *h, void **owned, const void **cells, Problem *p)
+{
+    const size_t begin = 4 + 4 * ((size_t)h->rank + 1);
+    size_t total;
+    Bytes file = { 0 };
+    if (h->type != 0x08 || !size_product(h->elements, h->samples, &total)) return true;
+    if (!data_map(path, &file, p)) return false;
+    if (!file.at) return true;
+    if (file.count < begin || file.count - begin != total) { /* cells_read says what is wrong */
+        cells_free(file.at);
+        return true;
+    }
+    *owned = file.at;
+    *cells = file.at + begin;
+    return true;
+}
+
 bool idx_read(const char *path, const char *field, Table *t, Problem *p)
 {
     IdxHeader h = { 0 };
-    void *cells = NULL;
+    void *owned = NULL;
+    const void *cells = NULL;
     Stream *s = stream_open(path, p);
-    bool good = s && header_read(s, &h, p) && cells_read(s, &h, &cells, p);
+    bool good = s && header_read(s, &h, p) && cells_map(path, &h, &owned, &cells, p);
+    if (good && !cells) {
+        good = cells_read(s, &h, &owned, p);
+        cells = owned;
+    }
     stream_close(s);
     if (good && t->columns && t->rows != h.samples)
         good = problem_set(p, EXIT_INPUT, "%s: %u samples, but %s has %llu", path, h.samples, t->column[0].file,
                            (unsigned long long)t->rows);
     Column *c = good ? table_add(t, field, path, p) : NULL;
     if (!c) {
-        free(cells);
+        cells_free(owned);
         return false;
     }
     t->rows = h.samples;
@@ -138,6 +161,7 @@ bool idx_read(const char *path, const char *field, Table *t, Problem *p)
     c->rank = h.rank;
     memcpy(c->extent, h.extent, sizeof c->extent);
     c->elements = h.elements;
-    c->cells = c->owned = cells;
+    c->cells = cells;
+    c->owned = owned;
     return true;
 }

@@ -1,5 +1,6 @@
 /* images.c: folders of images: `train = images("photos/train")`, in which each sub-folder is a class, by its name, and
- * holds its PNG and JPEG files. Classes and files go in the order of their names, byte by byte, whatever the system's. One image alone (predict FILE) is read the same way. SPDX-License-Identifier: 0BSD */
+ * holds its PNG and JPEG files. Classes and files go in the order of their names, byte by byte, whatever the system's.
+ * One image alone (predict FILE) is read the same way. SPDX-License-Identifier: 0BSD */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,7 @@ static bool image_add(Images *all, const char *path, int label, Problem *p)
     const size_t rows = (size_t)all->rows + 1;
     size_t bytes;
     bool good = size_product(rows, all->elements, &bytes) &&
-                memory_grow((void **)&all->image, &all->image_room, bytes, 1, p) &&
+                cells_grow((void **)&all->image, &all->image_room, bytes, 1, p) &&
                 memory_grow((void **)&all->label, &all->label_room, rows, sizeof *all->label, p) &&
                 file_read(path, IMAGE_BYTES, &file, p) &&
                 image_read(&file, path, &all->shape, all->image + (rows - 1) * all->elements, p);
@@ -215,7 +216,7 @@ bool images_source(Data *d, const dln_value *call, Table *t, Problem *p)
     const bool good = classes && folder_read(&all, path, classes, p) && image_column(&all, field, path, t, p) &&
                       label_column(&all, target, path, classes, t, p);
     free(path);
-    free(all.image);
+    cells_free(all.image);
     free(all.label);
     return good;
 }
@@ -229,6 +230,6 @@ bool image_input(const dln_value *call, const dln_field *field, const Bytes *fil
     all.image = memory_new(all.elements, 1, p);
     const bool good =
         all.image && image_read(file, path, &all.shape, all.image, p) && image_column(&all, field, path, t, p);
-    free(all.image);
+    cells_free(all.image);
     return good;
 }

@@ -33,6 +33,7 @@ bool run_begin(Run *r, const dln_model *m, Problem *p)
 {
     const char *folder = r->options.folder ? r->options.folder : getenv("DLN_DATA");
     r->model = m;
+    cells_limit(r->options.memory > 0 ? (size_t)r->options.memory << 20 : 0);
     data_begin(&r->data, m, folder && *folder ? folder : ".");
     for (int i = 0; i < m->metrics; i++) r->value_count += m->metric[i].values;
     r->values = memory_new((size_t)r->value_count, sizeof *r->values, p);

@@ -140,7 +140,28 @@ static bool integers_decode(const NpyHeader *h, const unsigned char *from, size_
     return true;
 }
 
-bool npy_read(const Bytes *b, const char *file, const char *field, Table *t, Problem *p)
+/* The elements as cells: in the bytes of the file, where they are as cells are, else in a new block. */
+static void *cells_take(const NpyHeader *h, Bytes *b, size_t total, void **owned, const char *file, Problem *p)
+{
+    const CellType type = cell_type(h);
+    const bool as_they_are = type != CELL_I32 || (h->type == 'i' && h->bytes == 4);
+    if (as_they_are && (uintptr_t)(b->at + h->data) % cell_bytes(type) == 0) {
+        unsigned char *cells = b->at + h->data;
+        *owned = b->at;
+        b->at = NULL;
+        return cells;
+    }
+    if (!(*owned = cells_new(total, cell_bytes(type), p))) return NULL;
+    if (as_they_are)
+        memcpy(*owned, b->at + h->data, total * cell_bytes(type));
+    else if (!integers_decode(h, b->at + h->data, total, *owned, file, p)) {
+        cells_free(*owned);
+        return NULL;
+    }
+    return *owned;
+}
+
+bool npy_read(Bytes *b, const char *file, const char *field, Table *t, Problem *p)
 {
     NpyHeader h;
     size_t elements = 1, total, bytes;
@@ -156,25 +177,18 @@ bool npy_read(const Bytes *b, const char *file, const char *field, Table *t, Pro
     if (t->columns && t->rows != h.extent[0])
         return problem_set(p, EXIT_INPUT, "%s: %llu samples, but %s has %llu", file, (unsigned long long)h.extent[0],
                            t->column[0].file, (unsigned long long)t->rows);
-    CellType type = cell_type(&h);
-    void *cells = memory_new(total, cell_bytes(type), p);
-    if (!cells) return false;
-    if (type != CELL_I32)
-        memcpy(cells, b->at + h.data, bytes);
-    else if (!integers_decode(&h, b->at + h.data, total, cells, file, p)) {
-        free(cells);
-        return false;
-    }
-    Column *c = table_add(t, field, file, p);
+    void *owned, *cells = cells_take(&h, b, total, &owned, file, p);
+    Column *c = cells ? table_add(t, field, file, p) : NULL;
     if (!c) {
-        free(cells);
+        if (cells) cells_free(owned);
         return false;
     }
     t->rows = h.extent[0];
-    c->type = type;
+    c->type = cell_type(&h);
     c->rank = h.rank - 1;
     for (int i = 1; i < h.rank; i++) c->extent[i - 1] = (int)h.extent[i];
     c->elements = elements;
-    c->cells = c->owned = cells;
+    c->cells = cells;
+    c->owned = owned;
     return true;
 }

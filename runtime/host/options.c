@@ -13,6 +13,7 @@ typedef enum {
     OPTION_SEED,
     OPTION_THREADS,
     OPTION_LIMIT,
+    OPTION_MEMORY,
     OPTION_DATA,
     OPTION_WEIGHTS,
     OPTION_RESUME,
@@ -46,6 +47,8 @@ static const struct Row {
     [OPTION_SEED] = { "--seed", "N", "of initial weights, order of samples, dropout", TAKES_INTEGER, 0, INT64_MAX },
     [OPTION_THREADS] = { "--threads", "N", "threads to compute with", TAKES_INTEGER, 1, 256 },
     [OPTION_LIMIT] = { "--limit", "N", "use the first N training samples only", TAKES_INTEGER, 1, INT64_MAX },
+    [OPTION_MEMORY] = { "--memory", "MB", "a field of more data lies in a file (else: half of the machine's memory)",
+                        TAKES_INTEGER, 1, INT64_C(1) << 40 },
     [OPTION_DATA] = { "--data", "DIR", "folder of the data files (else $DLN_DATA, else here)", TAKES_TEXT, 0, 0 },
     [OPTION_WEIGHTS] = { "--weights", "FILE", "safetensors: train writes it, the others read it", TAKES_TEXT, 0, 0 },
     [OPTION_RESUME] = { "--resume", NULL, "go on from the weights file, to the same bits", TAKES_NOTHING, 0, 0 },
@@ -170,6 +173,7 @@ static void integer_store(Options *o, Option which, int64_t value)
     case OPTION_BATCH: o->batch = value; break;
     case OPTION_SEED: o->seed = value; break;
     case OPTION_THREADS: o->threads = value; break;
+    case OPTION_MEMORY: o->memory = value; break;
     default: o->limit = value; break;
     }
 }
@@ -286,7 +290,7 @@ bool ends_in(const char *text, const char *ending)
 
 bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem *p)
 {
-    *o = (Options){ .epochs = -1, .steps = -1, .batch = -1, .seed = -1, .threads = -1, .limit = -1, .save = true };
+    *o = (Options){ .epochs = -1, .steps = -1, .batch = -1, .seed = -1, .threads = -1, .limit = -1, .memory = -1, .save = true };
     if (!(o->setting = memory_new((size_t)m->settings, sizeof *o->setting, p))) return false;
     for (int i = 0; i < m->settings; i++) o->setting[i] = (double)NAN;
     for (int i = 1; i < argc; i++) {

@@ -162,7 +162,7 @@ static bool predict_all(Predictor *q, Problem *p)
     if (!json) write_title(&w, q);
     for (uint64_t first = 0; good && first < q->feed.rows; first += batch) {
         int n = (int)(q->feed.rows - first < batch ? q->feed.rows - first : batch);
-        feed_gather(&q->feed, NULL, 0, first, n);
+        feed_gather(&q->feed, first, n);
         good = run_check(q->r, m->predict(q->r->object, q->feed.fields, n, q->output), "predict", p);
         for (int i = 0; good && i < n; i++) (json ? write_json_sample : write_sample)(&w, q, (size_t)i);
         good = good && text_flush(&w, p);

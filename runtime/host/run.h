@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: 0BSD */
 #ifndef HOST_RUN_H
 #define HOST_RUN_H
+#include <pthread.h>
 #include "data.h"
 
 /* options.c */
@@ -14,7 +15,7 @@ typedef enum {
 typedef enum { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE } ProgressKind;
 typedef struct Options {
     Command command;
-    int64_t epochs, steps, batch, seed, threads, limit;          /* -1: not given */
+    int64_t epochs, steps, batch, seed, threads, limit, memory;  /* -1: not given */
     const char *folder, *weights, *log, *plot, *input, *output, *part;
     ProgressKind progress;
     bool quiet, resume, save, has_validate, validate, has_layout, torch, has_format, json;
@@ -221,6 +222,24 @@ typedef struct Policy {
 } Policy;
 bool policy_read(Policy *policy, const dln_model *m, bool validated, Problem *p);
 bool monitor_better(const Monitor *monitor, double value, double best);      /* best NAN: none yet */
+
+/* prefetch.c: the next samples, while a step is computed. */
+typedef enum { PREFETCH_IDLE, PREFETCH_ASKED, PREFETCH_BEGUN, PREFETCH_READY } PrefetchState;
+typedef struct Prefetch {
+    Feed *feed;
+    void **spare;                                /* buffers of the next samples */
+    FeedPlace place;                             /* theirs */
+    PrefetchState state;
+    bool tried, runs, ends;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+} Prefetch;
+bool prefetch_has_core(void);                    /* is there one that computes nothing? */
+void prefetch_begin(Prefetch *q, Feed *f);       /* once; without a thread the rest works, too */
+void prefetch_fetch(Prefetch *q, Feed *f, const FeedPlace *place);       /* into the buffers of the feed */
+void prefetch_ask(Prefetch *q, const FeedPlace *place);          /* what will be fetched next */
+void prefetch_end(Prefetch *q);
 
 /* The commands: exit codes; 0 with nothing to say. */
 int train_command(Run *r, Problem *p);

@@ -23,7 +23,6 @@ static const struct {
     bool (*define)(Data *d, const dln_value *call, const char *name, Problem *p);
 } shares[] = { { "split", split_define }, { "window", window_define } };
 enum { SOURCES = sizeof sources / sizeof *sources, SHARES = sizeof shares / sizeof *shares };
-static const size_t FILE_MOST = (size_t)1 << 34; /* bytes of a file that is read as a whole */
 
 void data_begin(Data *d, const dln_model *m, const char *folder) { *d = (Data){ .model = m, .folder = folder }; }
 
@@ -114,8 +113,8 @@ static bool npy_source(Data *d, const dln_value *call, Table *t, Problem *p)
         if (!v->key || v->kind != DLN_STRING)
             return problem_set(p, EXIT_INPUT, "data: npy takes fields only: npy(image = \"x.npy\", label = \"y.npy\")");
         char *path = file_find(d->folder, v->text, p);
-        bool good = path && file_read(path, FILE_MOST, &array, p) && npy_read(&array, path, v->key, t, p);
-        free(array.at);
+        bool good = path && data_read(path, &array, p) && npy_read(&array, path, v->key, t, p);
+        cells_free(array.at);
         free(path);
         if (!good) return false;
     }
@@ -128,7 +127,7 @@ static bool npz_source(Data *d, const dln_value *call, Table *t, Problem *p)
     Bytes zip = { 0 };
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
-    bool good = path && file_read(path, FILE_MOST, &zip, p);
+    bool good = path && data_read(path, &zip, p);
     if (good && call->count < 2)
         good = problem_set(p, EXIT_INPUT, "data: npz needs fields: npz(\"file\", image = \"x_train\")");
     for (int i = 1; good && i < call->count; i++) {
@@ -141,11 +140,11 @@ static bool npz_source(Data *d, const dln_value *call, Table *t, Problem *p)
         }
         char *inner = text_join(p, "%s.npy", v->text), *shown = text_join(p, "%s:%s", path, v->text);
         good = inner && shown && zip_read(&zip, path, inner, &array, p) && npy_read(&array, shown, v->key, t, p);
-        free(array.at);
+        cells_free(array.at);
         free(shown);
         free(inner);
     }
-    free(zip.at);
+    cells_free(zip.at);
     free(path);
     return good;
 }
@@ -252,7 +251,7 @@ static bool csv_spec(const dln_value *call, Names list[LISTS], CsvSpec *spec, Pr
 }
 
 /* Reads text as the call says; without a call, as a table of features; `bare`: the target is not there. */
-static bool csv_read_as(Data *d, const dln_value *call, bool bare, Bytes *text, const char *path, Table *t, Problem *p)
+static bool csv_read_as(Data *d, const dln_value *call, bool bare, const Bytes *text, const char *path, Table *t, Problem *p)
 {
     Names list[LISTS] = { 0 };
     const char *field = only_target(d->model);
@@ -270,8 +269,8 @@ static bool csv_source(Data *d, const dln_value *call, Table *t, Problem *p)
     Bytes text = { 0 };
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
-    bool good = path && file_read(path, FILE_MOST, &text, p) && csv_read_as(d, call, false, &text, path, t, p);
-    free(text.at);
+    bool good = path && data_read(path, &text, p) && csv_read_as(d, call, false, &text, path, t, p);
+    cells_free(text.at);
     free(path);
     return good;
 }
@@ -288,8 +287,8 @@ static bool text_source(Data *d, const dln_value *call, Table *t, Problem *p)
         return problem_set(p, EXIT_INPUT, "data: text needs the length of a sample: text(\"file\", context = 128)");
     const char *name = argument_file(call, p);
     char *path = name ? file_find(d->folder, name, p) : NULL;
-    bool good = path && file_read(path, FILE_MOST, &text, p) && chars_read(&text, path, (int)context, alphabet, t, p);
-    free(text.at);
+    bool good = path && data_read(path, &text, p) && chars_read(&text, path, (int)context, alphabet, t, p);
+    cells_free(text.at);
     free(path);
     return good;
 }
@@ -303,7 +302,7 @@ static bool cifar_source(Data *d, const dln_value *call, Table *t, Problem *p)
         char *pattern = text_join(p, deep ? "%s/*/%s" : "%s/%s", d->folder, name);
         if (!pattern) return false;
         globfree(&found);
-        glob(pattern, 0, NULL, &found);
+        good = glob(pattern, 0, NULL, &found) != GLOB_NOSPACE || problem_set(p, EXIT_IO, "%s: out of memory", name);
         free(pattern);
     }
     if (good && !found.gl_pathc)
@@ -454,13 +453,6 @@ static const dln_value *source_call(const dln_model *m, const char *callee)
     return NULL;
 }
 
-static bool bytes_copy(const Bytes *from, Bytes *to, Problem *p)
-{
-    *to = (Bytes){ memory_new(from->count + 1, 1, p), from->count };
-    if (to->at) memcpy(to->at, from->at, from->count);
-    return to->at != NULL;
-}
-
 /* A CSV of as many columns as the input has elements is all features; any other is read as the data block says, first
  * with the target, then without. */
 static bool csv_input(Data *d, const Bytes *text, const char *path, size_t elements, Table *t, Problem *p)
@@ -469,10 +461,7 @@ static bool csv_input(Data *d, const Bytes *text, const char *path, size_t eleme
                                                               { true, false, true } };
     const dln_value *call = source_call(d->model, "csv");
     for (int i = 0; i < 4; i++) {
-        Bytes copy;                              /* reading moves what is quoted */
-        if (!bytes_copy(text, &copy, p)) return false;
-        const bool good = csv_read_as(d, way[i].called ? call : NULL, way[i].bare, &copy, path, t, p);
-        free(copy.at);
+        const bool good = csv_read_as(d, way[i].called ? call : NULL, way[i].bare, text, path, t, p);
         if (!call || way[i].any) return good;    /* a shape that does not fit is complained about later */
         if (good && t->columns && t->column[0].elements == elements) return true;
         table_free(t);
@@ -500,12 +489,12 @@ const Part *data_input(Data *d, const char *path, Problem *p)
         return NULL;
     }
     for (int i = 0; i < input->rank; i++) elements *= (size_t)input->extent[i];
-    if (!file_read(path, FILE_MOST, &text, p)) return NULL;
+    if (!data_read(path, &text, p)) return NULL;
     bool idx = text.count >= 4 && !text.at[0] && !text.at[1];
     bool array = text.count >= 6 && !memcmp(text.at, "\x93NUMPY", 6);
     if (idx && !strcmp(path, "-")) {
         problem_set(p, EXIT_USAGE, "IDX images are read from a file, not from standard input");
-        free(text.at);
+        cells_free(text.at);
         return NULL;
     }
     Part *part = part_of_table(d, "(input)", 7, &t, p);
@@ -516,7 +505,7 @@ const Part *data_input(Data *d, const char *path, Problem *p)
                          : source_call(m, "text")
                              ? chars_read(&text, path, (int)elements, data_classes(d, "characters", p), t, p)
                              : csv_input(d, &text, path, elements, t, p));
-    free(text.at);
+    cells_free(text.at);
     if (good && strcmp(t->column[0].name, input->name)) {
         free(t->column[0].name);
         good = (t->column[0].name = text_join(p, "%s", input->name));

@@ -39,7 +39,7 @@ void table_free(Table *t)
     for (int i = 0; i < t->columns; i++) {
         free(t->column[i].name);
         free(t->column[i].file);
-        free(t->column[i].owned);
+        cells_free(t->column[i].owned);
     }
     free(t->column);
     *t = (Table){ 0 };

@@ -21,6 +21,9 @@ typedef struct Trainer {
     Policy policy;
     Progress at;
     Team team;
+    Prefetch prefetch;
+    int64_t own_steps; /* of this run of the program */
+    double begun, first, waited, stepped; /* seconds: when all began; until the first step; for samples; in steps */
     int halted; /* with several ranks: the signal that they agree on */
     Snapshot begin; /* of the round */
     int samples;    /* of the newest step */
@@ -128,7 +131,7 @@ static bool trainer_measure(Trainer *t, Problem *p)
     for (int pass = 0; pass < t->m->passes && !halt_signal(t); pass++) {
         for (uint64_t first = 0; first < t->feed.rows && !halt_signal(t); first += batch) {
             int n = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
-            feed_gather(&t->feed, NULL, 0, first, n);
+            feed_gather(&t->feed, first, n);
             if (!run_check(t->r, t->m->measure(t->r->object, pass, t->feed.fields, n), "measure", p)) return false;
         }
         if (!sources_load(t->r, SOURCES_TOTALS, p) || !run_check(t->r, t->m->settle(t->r->object), "settle", p)) return false;
@@ -139,7 +142,7 @@ static bool trainer_measure(Trainer *t, Problem *p)
 static bool trainer_begin(Trainer *t, Run *r, Problem *p)
 {
     const Options *o = &r->options;
-    *t = (Trainer){ .r = r, .m = r->model, .seed = o->seed >= 0 ? (uint64_t)o->seed : r->model->seed };
+    *t = (Trainer){ .r = r, .m = r->model, .begun = seconds_now(), .seed = o->seed >= 0 ? (uint64_t)o->seed : r->model->seed };
     t->at = (Progress){ .batch = run_batch(r), .best = (double)NAN, .watched = (double)NAN };
     t->at.last = memory_new((size_t)t->m->clocks, sizeof *t->at.last, p);
     t->validation = memory_new((size_t)r->value_count, sizeof *t->validation, p);
@@ -164,18 +167,55 @@ static bool trainer_begin(Trainer *t, Run *r, Problem *p)
 
 /* ---- steps ---- */
 
+/* The samples of a step: all of them (*n), and this rank's. */
+static FeedPlace step_place(const Trainer *t, int64_t epoch, int64_t batch_in_epoch, int *n)
+{
+    const uint64_t batch = (uint64_t)t->at.batch, first = (uint64_t)batch_in_epoch * batch, era = 2 * (uint64_t)epoch;
+    FeedPlace place = { .mixed = !t->policy.in_order };
+    *n = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
+    if (place.mixed) {
+        place.order = shuffle_new(t->feed.rows, t->seed, era);
+        place.shift = (size_t)shuffle_below(t->seed, era + 1, t->feed.part->table->slide);
+    }
+    const Share own = team_share(*n);
+    place.first = first + (uint64_t)own.first;
+    place.n = own.count;
+    return place;
+}
+
+/* A thread for the samples, where they come from a file, or take their share of the time and a core is free. */
+static void prefetch_consider(Trainer *t)
+{
+    const bool dear = t->own_steps >= 16 && t->waited > 0.01 * t->stepped && t->waited > 20e-6 * (double)t->own_steps;
+    if (!t->prefetch.tried && (feed_streams(&t->feed) || (dear && prefetch_has_core())))
+        prefetch_begin(&t->prefetch, &t->feed);
+}
+
+/* Copies the samples of the step, and has those of the next one copied. */
+static void step_fetch(Trainer *t, const FeedPlace *place)
+{
+    const bool last = t->at.batch_in_epoch + 1 == t->epoch_steps;
+    int n;
+    prefetch_consider(t);
+    prefetch_fetch(&t->prefetch, &t->feed, place);
+    const FeedPlace next = step_place(t, t->at.epoch + last, last ? 0 : t->at.batch_in_epoch + 1, &n);
+    prefetch_ask(&t->prefetch, &next);
+}
+
 static bool trainer_step(Trainer *t, double *loss, Problem *p)
 {
-    const uint64_t batch = (uint64_t)t->at.batch, first = (uint64_t)t->at.batch_in_epoch * batch;
-    const Shuffle order = shuffle_new(t->feed.rows, t->seed, 2 * (uint64_t)t->at.epoch);
-    const size_t shift = (size_t)shuffle_below(t->seed, 2 * (uint64_t)t->at.epoch + 1, t->feed.part->table->slide);
-    const int n = (int)(t->feed.rows - first < batch ? t->feed.rows - first : batch);
+    int n;
+    const FeedPlace place = step_place(t, t->at.epoch, t->at.batch_in_epoch, &n);
     const Share own = team_share(n);
+    const double begun = seconds_now();
     t->samples = own.count;
-    feed_gather(&t->feed, t->policy.in_order ? NULL : &order, t->policy.in_order ? 0 : shift,
-                first + (uint64_t)own.first, own.count);
+    step_fetch(t, &place);
+    const double fetched = seconds_now();
+    if (!t->own_steps++) t->first = fetched - t->begun;
     t->halted = interrupted;
     if (!team_step(&t->team, t->r, &t->feed, own, n, loss, &t->halted, p)) return false;
+    t->waited += fetched - begun;
+    t->stepped += seconds_now() - fetched;
     trainer_clock(t, "epoch_end", 0);
     t->at.step++;
     if (++t->at.batch_in_epoch == t->epoch_steps) {
@@ -384,6 +424,14 @@ static void trainer_announce(const Trainer *t)
     fprintf(stderr, "; batches of %lld, seed %llu\n", (long long)t->at.batch, (unsigned long long)t->seed);
 }
 
+/* What the data cost. */
+static void data_announce(const Trainer *t)
+{
+    if (t->r->options.quiet || !t->own_steps || team_rank() > 0) return;
+    fprintf(stderr, "data: first step after %.2f s, then %.1f %% of the time waiting for samples%s\n", t->first,
+            100 * t->waited / (t->waited + t->stepped), t->prefetch.runs ? " (a thread fetches them)" : "");
+}
+
 /* Log and plot; what went wrong before them is what the user hears. */
 static bool records_close(Trainer *t, bool good, Problem *p)
 {
@@ -395,6 +443,7 @@ static bool records_close(Trainer *t, bool good, Problem *p)
 
 static void trainer_end(Trainer *t)
 {
+    prefetch_end(&t->prefetch);
     if (t->feed.model) feed_close(&t->feed);
     if (t->check.model) feed_close(&t->check);
     free(t->at.last);
@@ -426,7 +475,7 @@ int train_command(Run *r, Problem *p)
         else if (halt_signal(&t))
             code = trainer_interrupt(&t, p);
         else
-            good = trainer_finish(&t, t.at.step > before, p);
+            data_announce(&t), good = trainer_finish(&t, t.at.step > before, p);
     }
     good = records_close(&t, good, p);
     if (!good) code = p->code;

@@ -427,7 +427,7 @@ Test(data, every_type_of_cell_becomes_every_type_of_field)
                 m->real_bytes = wide ? 8 : 4;
                 Part part = { .name = (char *)"all", .table = &t, .rows = 2 };
                 cr_assert(feed_open(&f, m, &part, true, &p), "%d %d: %s", cell, type, p.text);
-                feed_gather(&f, NULL, 0, 0, 2);
+                feed_gather(&f, 0, 2);
                 for (int k = 0; k < 4; k++) {
                     double got = type == DLN_INT    ? ((int32_t *)f.buffer[0])[k]
                                  : type == DLN_BOOL ? ((uint8_t *)f.buffer[0])[k]
@@ -609,7 +609,8 @@ Test(data, text_moves_by_less_than_a_sample)
     m->field = field;
     const Part *part = part_try(m, &d, "train = text(\"t.txt\", context = 4)", "train", &p);
     cr_assert(part && feed_open(&f, m, part, true, &p), "%s", p.text);
-    feed_gather(&f, NULL, 3, 0, 4);
+    const FeedPlace place = { .shift = 3, .n = 4 };
+    feed_fill(&f, &place, f.buffer);
     const int32_t *tokens = f.buffer[0], *next = f.buffer[1];
     cr_expect(tokens[0] == 0 && next[0] == 1 && tokens[1] == next[0]); /* abc.. from place 3 on */
     cr_expect(tokens[15] == (15 + 3) % 3 || tokens[15] == 0);          /* and not beyond the end */

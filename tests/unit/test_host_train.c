@@ -183,7 +183,7 @@ Test(train, feed_converts_and_checks)
     field[0].extent[2] = 1;
     m->field = field;
     cr_assert(feed_try(labels, sizeof labels, m, &f, &d, &p), "%s", p.text);
-    feed_gather(&f, NULL, 0, 0, 2);
+    feed_gather(&f, 0, 2);
     cr_assert(((float *)f.buffer[0])[3] == 3 && ((float *)f.buffer[0])[7] == 255 && ((int32_t *)f.buffer[1])[0] == 2);
     feed_close(&f);
     data_end(&d);
