@@ -28,8 +28,10 @@ typedef struct Form {
 
 /* sum[reduced] broadcast * vector: `col` is a unit stride in vector and output and not in broadcast; `row` is in
  * broadcast and output and not in vector. */
+enum { PANEL = 32 };              /* columns of the widest tile: two vectors of 16 floats */
+
 typedef struct Tile {
-    const Index *row, *col;      /* row may be NULL */
+    const Index *row, *col;      /* row NULL: one row, and further columns in the place of rows */
     const Node *broadcast, *vector;              /* READs */
     const Node *guard;           /* what of the tests is left: without row and col; or NULL */
     int reduced_count;

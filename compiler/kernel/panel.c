@@ -7,7 +7,7 @@
  * some tile broadcasts keeps its rows. */
 #include "kernel/winners.h"
 
-enum { PANEL = 32, LONG_SUM = 16 };              /* PANEL: the widest tile */
+enum { LONG_SUM = 16 };
 
 typedef struct Panels {
     PlanOf *p;
@@ -68,7 +68,7 @@ static void look_at_kernel(Panels *c, const Kernel *k)
     if (k->schedule != SCHEDULE_TILE) return;
     *use_of(c, k->tile.broadcast->tensor) |= IS_REFUSED;
     const Node *v = k->tile.vector;
-    if (sum_plain(v->sum[v->sums - 1]) != k->tile.col) *use_of(c, v->tensor) |= IS_REFUSED;
+    if (!k->tile.row || sum_plain(v->sum[v->sums - 1]) != k->tile.col) *use_of(c, v->tensor) |= IS_REFUSED;
     else if (sum_length(&k->tile) >= LONG_SUM) *use_of(c, v->tensor) |= IS_VECTOR;
 }
 

@@ -26,7 +26,7 @@ static const Index *sample_of(const Equation *e)
 static bool can_take_part(const Kernel *k, int few)
 {
     if (k->loop || k->add || (k->schedule != SCHEDULE_TILE && k->schedule != SCHEDULE_ROWS)) return false;
-    if (k->schedule == SCHEDULE_TILE && (k->tile.block || (k->tile.row && k->tile.row->batch))) return false;
+    if (k->schedule == SCHEDULE_TILE && (k->tile.block || !k->tile.row || k->tile.row->batch)) return false;
     if (k->schedule == SCHEDULE_ROWS && k->outer == 0) return false;
     for (int j = 0; j < k->equations.count; j++) {
         const Index *sample = sample_of(k->equations.at[j]);

@@ -271,6 +271,7 @@ static bool find_tile(Finder *f, const Equation *e, Tile *t)
         if (sum_factor(left, col) != 1 || col->extent < 4 || col->batch || col == e->step) continue;
         if (!choose(e, &p, col, t)) continue;
         if (e->test && (node_uses(e->test, t->col) || node_uses(e->test, t->row))) continue;
+        if (t->row->extent == 1 && col->extent % PANEL == 0 && col->extent > PANEL) t->row = NULL;
         if (!pad(f, e, &p, t) || !turn(f, e, t)) return false;
         t->guard = node_and(e->test, t->guard);
         order_reduced(e, t);

@@ -77,16 +77,30 @@ static void sum_loops(Scope *s, Body *to)
     int a_k = loops < t->reduced_count ? sum_factor(w.broadcast, t->reduced[run]) : 0;
     int b_k = loops < t->reduced_count ? sum_factor(w.vector, t->reduced[run]) : 0;
     const Storage *at = plan_storage(s->plan, plan_home(s->plan, t->vector->tensor));
-    bool exact = at->place != PLACE_MEMORY && t->col->extent % 32;
+    bool exact = t->row && at->place != PLACE_MEMORY && t->col->extent % PANEL;
     Text call = {0};
-    text_addf(&call, "%s(rows, width, ", exact ? "contract_part" : "contract");
+    text_addf(&call, "%s(rows, %s", !t->row ? "contract_row" : exact ? "contract_part" : "contract", t->row ? "width, " : "");
     cexpr_print(length, &call);
     text_add(&call, ", ");
     cexpr_print(cexpr_place(scope_pointer(s, t->broadcast->tensor, false), scope_offset(s, t->broadcast->tensor, t->broadcast->sum)), &call);
-    text_addf(&call, ", %d, %d, ", t->row ? sum_factor(w.broadcast, t->row) : 0, a_k);
+    if (t->row) text_addf(&call, ", %d", sum_factor(w.broadcast, t->row));
+    text_addf(&call, ", %d, ", a_k);
     cexpr_print(cexpr_place(scope_pointer(s, t->vector->tensor, false), scope_offset(s, t->vector->tensor, t->vector->sum)), &call);
     text_addf(&call, ", %d, sum)", b_k);
     stmt_call(inner, text_string(&call));
+}
+
+/* The first column of vector c in row r. */
+static const CExpr *column_at(const Scope *s, const CExpr *col)
+{
+    const CExpr *vectors = cexpr_infix(C_INT, "*", cexpr_name(C_INT, "c"), cexpr_name(C_INT, "LANES"));
+    if (!s->kernel->tile.row) col = cexpr_add(col, cexpr_infix(C_INT, "*", cexpr_name(C_INT, "r"), cexpr_name(C_INT, "WIDE")));
+    return cexpr_add(col, vectors);
+}
+
+static const CExpr *columns_left(const Scope *s)
+{
+    return s->kernel->tile.col->extent % PANEL ? cexpr_name(C_INT, "width - c * LANES") : NULL;
 }
 
 /* ---- the epilogue ---- */
@@ -103,9 +117,8 @@ static void epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
     const Equation *host = k->equations.at[0];
     s->body = to;
     if (k->tile.row) bind_all(s, k->tile.row, cexpr_add(row, cexpr_name(C_INT, "r")));
-    const CExpr *vectors = cexpr_infix(C_INT, "*", cexpr_name(C_INT, "c"), cexpr_name(C_INT, "LANES"));
-    bind_all(s, k->tile.col, cexpr_add(col, vectors));
-    const CExpr *left = k->tile.col->extent % 32 ? cexpr_infix(C_INT, "-", cexpr_name(C_INT, "width"), vectors) : NULL;
+    bind_all(s, k->tile.col, column_at(s, col));
+    const CExpr *left = columns_left(s);
     s->lanes_left = left;
     scope_repeated(s, 1, k->equations.count - 1);
     LIST(const CExpr *) values = {0};
@@ -170,12 +183,11 @@ static void name_indices(Scope *s)
 static void sums_in_memory(Scope *s, const CExpr *row, const CExpr *col, bool leave, Body *to)
 {
     const Equation *host = s->kernel->equations.at[0];
-    const CExpr *left = s->kernel->tile.col->extent % 32 ? cexpr_name(C_INT, "width - c * LANES") : NULL;
-    scope_bind(s, s->kernel->tile.col, cexpr_add(col, cexpr_infix(C_INT, "*", cexpr_name(C_INT, "c"), cexpr_name(C_INT, "LANES"))));
+    scope_bind(s, s->kernel->tile.col, column_at(s, col));
     if (s->kernel->tile.row) scope_bind(s, s->kernel->tile.row, cexpr_add(row, cexpr_name(C_INT, "r")));
     s->body = &stmt_macro(to, "EACH_TILE(r, c)")->body;
     const CExpr *at = cexpr_place(scope_pointer(s, host->out, true), scope_offset(s, host->out, host->left));
-    if (leave) scope_store_lanes(s, host->out, host->left, cexpr_name(C_VEC, "sum[r][c]"), left);
+    if (leave) scope_store_lanes(s, host->out, host->left, cexpr_name(C_VEC, "sum[r][c]"), columns_left(s));
     else stmt_store(s->body, cexpr_name(C_VEC, "sum[r][c]"), cexpr_call1(C_VEC, "load", at));
     scope_bind(s, s->kernel->tile.col, col);
     if (s->kernel->tile.row) scope_bind(s, s->kernel->tile.row, row);
@@ -213,7 +225,7 @@ static void prefetch_epilogue(Scope *s, const CExpr *row, const CExpr *col, Body
     Body inner = {0};
     Prefetch p = { .s = s, .to = &inner };
     if (k->tile.row) bind_all(s, k->tile.row, cexpr_add(row, cexpr_name(C_INT, "r")));
-    bind_all(s, k->tile.col, cexpr_add(col, cexpr_infix(C_INT, "*", cexpr_name(C_INT, "c"), cexpr_name(C_INT, "LANES"))));
+    bind_all(s, k->tile.col, column_at(s, col));
     s->body = &inner;
     scope_repeated(s, 1, k->equations.count - 1);
     for (int q = 1; q < k->equations.count; q++) equation_visit(k->equations.at[q], prefetch_read, &p);
@@ -230,11 +242,11 @@ static Declarations tile_function(Scope *s, Functions *to, const char *name)
     static const char *const own[] = { "rows", "width", "r", "c", "sum", "from", "to" };
     for (int i = 0; i < 7; i++) scope_name_taken(s, own[i]);
     name_indices(s);
-    const char *row = k->tile.row ? scope_bound(s, k->tile.row)->name : scope_name(s, "first_row");
+    const char *row = k->tile.row ? scope_bound(s, k->tile.row)->name : scope_name(s, "group");
     const CExpr *row_at = cexpr_name(C_INT, row), *col = scope_bound(s, k->tile.col);
     Function *f = function_new(to, NULL);
-    if (!k->tile.row) stmt_call(&f->body, format("(void)%s", row));
-    stmt_let(&f->body, "vec", "sum[ROWS][2]", NULL);
+    if (!k->tile.row) stmt_let(&f->body, "const int", col->name, cexpr_infix(C_INT, "*", row_at, cexpr_name(C_INT, "WIDE")));
+    stmt_let(&f->body, "vec", "sum[TALLEST][2]", NULL);
     stmt_call(&f->body, "clear_tile(sum)");
     if (k->tile.block)
         sums_in_memory(s, row_at, col, false, &stmt_if(&f->body, cexpr_infix(C_BOOL, ">", cexpr_name(C_INT, "from"), cexpr_int(0)))->body);
@@ -249,10 +261,13 @@ static Declarations tile_function(Scope *s, Functions *to, const char *name)
     epilogue(s, row_at, col, &stmt_macro(end, "EACH_TILE(r, c)")->body);
     Declarations d = scope_declarations(s);
     if (!s->serves_many) declare(&d, &f->body);
-    f->head = format("INLINE void %s_tile(const int rows, const int width, int %s, int %s, const struct run *run%s%s%s)", name, row,
-                     col->name, outer_parameters(s, true), k->tile.block ? ", int from, int to" : "", s->serves_many ? declared_parameters(&d) : "");
+    f->head = format("INLINE void %s_tile(const int rows, const int width, int %s%s, const struct run *run%s%s%s)", name, row,
+                     k->tile.row ? format(", int %s", col->name) : "", outer_parameters(s, true), k->tile.block ? ", int from, int to" : "", s->serves_many ? declared_parameters(&d) : "");
     return d;
 }
+
+/* So few columns that one vector may be enough: then strips are twice as high, or sums would wait for each other. */
+static bool is_narrow(const Tile *t) { return t->row && !t->row->batch && t->col->extent <= 16; }
 
 /* One call of the tile for each strip of rows: heights are numbers of the C text, so a tile is compiled for each. */
 static const char *tile_call(const Scope *s, const char *name, const char *width, const char *strip, const char *pointers)
@@ -261,8 +276,11 @@ static const char *tile_call(const Scope *s, const char *name, const char *width
     const char *col = scope_bound(s, k->tile.col)->name, *outer = outer_parameters(s, false);
     if (k->tile.block) outer = format("%s, from, min_int(from + %d, run->n)", outer, k->tile.block);
     outer = format("%s%s", outer, pointers);
-    if (!k->tile.row) return format("%s_tile(1, %s, 0, %s, run%s)", name, width, col, outer);
+    if (!k->tile.row) return format("STRIP(%s_tile, %d / WIDE, %s, %s, run%s)", name, k->tile.col->extent, strip, width, outer);
     if (k->tile.row->batch) return format("RUN_STRIP(%s_tile, run->n, %s, %s, %s, run%s)", name, strip, width, col, outer);
+    if (is_narrow(&k->tile))
+        return format("STRIP_OF(%s_tile, %d, HEIGHT(%d), %s, %s, %s, run%s)", name, k->tile.row->extent, k->tile.col->extent, strip, width,
+                      col, outer);
     return format("STRIP(%s_tile, %d, %s, %s, %s, run%s)", name, k->tile.row->extent, strip, width, col, outer);
 }
 
@@ -276,11 +294,29 @@ static bool is_rows_outside(const Scope *s)
 
 static Body *strip_loop(const Scope *s, const char *strip, Body *to, Stmt **first)
 {
-    const Index *row = s->kernel->tile.row;
-    const char *end = row->batch ? "strip_count(run->n)" : format("STRIPS(%d)", row->extent);
+    const Tile *t = &s->kernel->tile;
+    const char *end = !t->row     ? format("STRIPS(%d / WIDE)", t->col->extent)
+                    : is_narrow(t)  ? format("STRIPS_OF(%d, HEIGHT(%d))", t->row->extent, t->col->extent)
+                    : t->row->batch ? "strip_count(run->n)"
+                                    : format("STRIPS(%d)", t->row->extent);
     Stmt *loop = stmt_for(to, strip, cexpr_int(0), cexpr_name(C_INT, end));
     if (!*first) *first = loop;
     return &loop->body;
+}
+
+/* A tile of all columns that one can have, or of the last ones. */
+static void tile_calls(const Scope *s, Body *to, const char *name, const char *strip, const char *pointers)
+{
+    int n = s->kernel->tile.col->extent;
+    if (n % PANEL == 0) {
+        stmt_call(to, tile_call(s, name, "WIDE", strip, pointers));
+        return;
+    }
+    const CExpr *end = cexpr_add(scope_bound(s, s->kernel->tile.col), cexpr_name(C_INT, "WIDE"));
+    Stmt *whole = stmt_if(to, cexpr_infix(C_BOOL, "<=", end, cexpr_int(n)));
+    stmt_call(&whole->body, tile_call(s, name, "WIDE", strip, pointers));
+    Stmt *rest = stmt_if(&whole->other, cexpr_name(C_BOOL, format("%d %% WIDE != 0", n)));   /* or the compiler has it in vain */
+    stmt_call(&rest->body, tile_call(s, name, format("%d %% WIDE", n), strip, pointers));
 }
 
 static void call_loops(Scope *s, Body *to, const char *name, const char *pointers)
@@ -289,7 +325,7 @@ static void call_loops(Scope *s, Body *to, const char *name, const char *pointer
     const Equation *e = k->equations.at[0];
     Body *inner = to;
     Stmt *first = NULL;
-    int loops = 0, n = k->tile.col->extent;
+    int loops = 0;
     name_indices(s);
     if (k->tile.block) {                         /* each thread has the same tiles in every block: no barrier */
         scope_name_taken(s, "from");
@@ -305,23 +341,20 @@ static void call_loops(Scope *s, Body *to, const char *name, const char *pointer
         inner = &loop->body;
         loops++;
     }
-    const char *strip = k->tile.row ? scope_name(s, "strip") : NULL;
-    bool rows_outside = strip && is_rows_outside(s);
+    const char *strip = scope_name(s, "strip");
+    bool rows_outside = !k->tile.row || is_rows_outside(s);
     if (rows_outside) inner = strip_loop(s, strip, inner, &first);
-    Stmt *columns = stmt_for(inner, scope_bound(s, k->tile.col)->name, cexpr_int(0), cexpr_int(n));
-    columns->step = "WIDE";
-    if (!first) first = columns;
-    inner = &columns->body;
-    if (strip && !rows_outside) inner = strip_loop(s, strip, inner, &first);
-    loops += strip ? 2 : 1;
-    if (!k->sequence) first->pragma = loops == 1 ? "OMP_FOR" : format("OMP_FOR_%d", loops > 6 ? 6 : loops);
-    if (n % 32 == 0) stmt_call(inner, tile_call(s, name, "WIDE", strip, pointers));
-    else {
-        Stmt *whole = stmt_if(inner, cexpr_infix(C_BOOL, "<=", cexpr_add(cexpr_name(C_INT, columns->name), cexpr_name(C_INT, "WIDE")), cexpr_int(n)));
-        stmt_call(&whole->body, tile_call(s, name, "WIDE", strip, pointers));
-        Stmt *rest = stmt_if(&whole->other, cexpr_name(C_BOOL, format("%d %% WIDE != 0", n)));   /* or the compiler has it in vain */
-        stmt_call(&rest->body, tile_call(s, name, format("%d %% WIDE", n), strip, pointers));
+    if (k->tile.row) {
+        Stmt *columns = stmt_for(inner, scope_bound(s, k->tile.col)->name, cexpr_int(0), cexpr_int(k->tile.col->extent));
+        columns->step = "WIDE";
+        if (!first) first = columns;
+        inner = &columns->body;
+        loops++;
     }
+    if (!rows_outside) inner = strip_loop(s, strip, inner, &first);
+    loops++;
+    if (!k->sequence) first->pragma = loops == 1 ? "OMP_FOR" : format("OMP_FOR_%d", loops > 6 ? 6 : loops);
+    tile_calls(s, inner, name, strip, pointers);
 }
 
 Declarations tile_kernel(const Scope *begin, Functions *to, const char *name)

@@ -61,6 +61,13 @@ INLINE vec dln_exp(vec x) {                      /* <= 1 ulp */
     const vec r = split_exp(within(x, -104.0f, 89.0f), &low, &high);
     return (fused(r * r, exp_rest(r), r) + 1.0f) * low * high;
 }
+/* e^x for x from -87 to 88, where one power of two does; <= 1 ulp */
+INLINE vec middle_exp(vec x) {
+    const vec shifted = fused(x, splat(1.44269504f), splat(12582912.0f)), k = shifted - 12582912.0f;
+    const vec power = of_bits((bits_of(shifted) + 127u) << 23);          /* what else shifted has is shifted out */
+    const vec r = fused(k, splat(1.9046542e-9f), fused(k, splat(-0.69314718f), x));
+    return fused(fused(r * r, exp_rest(r), r), power, power);
+}
 INLINE vec dln_expm1(vec x) {                    /* <= 2 ulp */
     vec low, high;
     const vec r = split_exp(within(x, -30.0f, 89.0f), &low, &high);
@@ -86,15 +93,15 @@ INLINE vec dln_log1p(vec x) {                    /* <= 3 ulp */
 INLINE vec dln_tanh(vec x) {                     /* <= 2 ulp; from 5/8 on by 1 - 2 / (e^2x + 1) */
     const vec a = magnitude(x), z = a * a;
     const vec p = POLY4(z, -0.00570498873f, 0.0206390888f, -0.0537397155f, 0.133314422f, -0.333332819f);
-    const vec big = 1.0f - 2.0f / (dln_exp(a * 2.0f) + 1.0f);
+    const vec big = 1.0f - 2.0f / (middle_exp(smaller(a * 2.0f, splat(20.0f))) + 1.0f);
     return with_sign(pick(a < 0.625f, fused(p * z, a, a), big), x);
 }
 INLINE vec dln_erf(vec x) {                      /* <= 2 ulp; from 1 on by 1 - e^(polynomial of log erfc) */
-    const vec a = magnitude(x), b = within(a, 0.0f, 4.0f), z = a * a;
+    const vec a = magnitude(x), b = smaller(a, splat(4.0f)), z = a * a;
     const vec rest = POLY5(z, -9.64151695e-06f, 0.000112569483f, -0.000848282885f, 0.00522094546f, -0.0268654004f, 0.112837821f);
     const vec small = fused(fused(rest, z, splat(-0.376126379f)), z, splat(0.12837917f));
     const vec tail = POLY5(b, -2.16976132e-05f, 0.000441472657f, -0.00420528464f, 0.0252103396f, -0.108422101f, -0.633216381f);
-    const vec big = 1.0f - dln_exp(fused(fused(tail, b, splat(-1.12958026f)), b, splat(0.000188468155f)));
+    const vec big = 1.0f - middle_exp(fused(fused(tail, b, splat(-1.12958026f)), b, splat(0.000188468155f)));
     return with_sign(pick(a < 1.0f, fused(a, small, a), big), x);
 }
 /* y, but sin or cos of x in double in the lanes of large angles */

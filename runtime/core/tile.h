@@ -50,8 +50,9 @@ INLINE mask truth(int yes)                    { return yes != 0; }
 INLINE int share(int n, int k, int of)         { return (int)((int64_t)n * k / of); }
 
 /* ---- tiles: rows x width results, each loop unrolled so that the sums are registers ---- */
-#define EACH_TILE(r, c) EACH(r, ROWS) if (r < rows) EACH(c, 2) if (c * LANES < width)
-INLINE void clear_tile(vec sum[ROWS][2])      { EACH(r, ROWS) EACH(c, 2) sum[r][c] = splat(R(0)); }
+enum { TALLEST = 2 * ROWS };                     /* of one vector a row */
+#define EACH_TILE(r, c) EACH(r, TALLEST) if (r < rows) EACH(c, 2) if (c * LANES < width)
+INLINE void clear_tile(vec sum[TALLEST][2])      { EACH(r, TALLEST) EACH(c, 2) sum[r][c] = splat(R(0)); }
 /* brings what will be read, and written over, near */
 #if defined __GNUC__
 #define prefetch(place) __builtin_prefetch(place, 1)
@@ -82,10 +83,10 @@ INLINE vec spread(const real *p) {
 }
 /* sum[r][c] += a[r * a_row + k * a_k] * b[k * b_k + c * LANES ..] over k: the inner loop of every contraction */
 INLINE void contract(const int rows, const int width, int length, const real *a, const int a_row, const int a_k,
-                     const real *b, const int b_k, vec sum[ROWS][2]) {
+                     const real *b, const int b_k, vec sum[TALLEST][2]) {
     for (int k = 0; k < length; k++) {
         const vec b0 = kept(load(b + k * b_k)), b1 = width > LANES ? kept(load(b + k * b_k + LANES)) : b0;
-        EACH(r, ROWS) if (r < rows) {
+        EACH(r, TALLEST) if (r < rows) {
             const vec x = spread(a + r * a_row + k * a_k);
             sum[r][0] = fused(x, b0, sum[r][0]);
             if (width > LANES) sum[r][1] = fused(x, b1, sum[r][1]);
@@ -94,14 +95,23 @@ INLINE void contract(const int rows, const int width, int length, const real *a,
 }
 /* the same where nothing may be read behind the last column */
 INLINE void contract_part(const int rows, const int width, int length, const real *a, const int a_row, const int a_k,
-                          const real *b, const int b_k, vec sum[ROWS][2]) {
+                          const real *b, const int b_k, vec sum[TALLEST][2]) {
     for (int k = 0; k < length; k++) {
         const vec b0 = load_part(b + k * b_k, width), b1 = width > LANES ? load_part(b + k * b_k + LANES, width - LANES) : b0;
-        EACH(r, ROWS) if (r < rows) {
+        EACH(r, TALLEST) if (r < rows) {
             const vec x = spread(a + r * a_row + k * a_k);
             sum[r][0] = fused(x, b0, sum[r][0]);
             if (width > LANES) sum[r][1] = fused(x, b1, sum[r][1]);
         }
+    }
+}
+/* the same of one row: sum[r][c] is of column r * WIDE + c * LANES */
+INLINE void contract_row(const int rows, int length, const real *a, const int a_k, const real *b, const int b_k,
+                         vec sum[TALLEST][2]) {
+    for (int k = 0; k < length; k++) {
+        const vec x = spread(a + k * a_k);
+        EACH(r, TALLEST) if (r < rows) EACH(c, 2)
+            sum[r][c] = fused(x, load(b + k * b_k + r * WIDE + c * LANES), sum[r][c]);
     }
 }
 /* ---- sums over lists: of many products those that are not 0 ---- */
@@ -144,14 +154,17 @@ INLINE int list_winners(const int winners, const int n, const loose_int *winner,
         }
     return at;
 }
-/* n rows in strips of nearly equal height, the taller ones first; n is a number of the text */
-#define STRIPS(n) (((n) + ROWS - 1) / ROWS)
-#define LOW(n)    ((n) / STRIPS(n))
-#define TALL(n)   ((n) % STRIPS(n))
-#define STRIP(tile, n, s, width, ...) do { \
-        if (TALL(n) > 0 && (s) < TALL(n)) tile(LOW(n) + 1, width, (s) * (LOW(n) + 1), __VA_ARGS__); \
-        else tile(LOW(n), width, (s) * LOW(n) + TALL(n), __VA_ARGS__); \
+/* n rows in strips of nearly equal height, at most `most`, the taller ones first; n and most are numbers of the text */
+#define STRIPS_OF(n, most)  (((n) + (most) - 1) / (most))
+#define LOW(n, most)        ((n) / STRIPS_OF(n, most))
+#define TALL(n, most)       ((n) % STRIPS_OF(n, most))
+#define STRIP_OF(tile, n, most, s, width, ...) do { \
+        if (TALL(n, most) > 0 && (s) < TALL(n, most)) tile(LOW(n, most) + 1, width, (s) * (LOW(n, most) + 1), __VA_ARGS__); \
+        else tile(LOW(n, most), width, (s) * LOW(n, most) + TALL(n, most), __VA_ARGS__); \
     } while (0)
+#define STRIPS(n)                     STRIPS_OF(n, ROWS)
+#define STRIP(tile, n, s, width, ...) STRIP_OF(tile, n, ROWS, s, width, __VA_ARGS__)
+#define HEIGHT(columns)               ((columns) <= LANES ? TALLEST : ROWS)
 /* n samples: strips of ROWS and ROWS - 1 if that comes out, else of ROWS and single rows */
 INLINE int strip_evens(int n)                 { const int s = (n + ROWS - 1) / ROWS; return s * (ROWS - 1) <= n ? s : 0; }
 INLINE int strip_count(int n)                 { const int s = strip_evens(n); return s ? s : n / ROWS + n % ROWS; }
