@@ -83,12 +83,13 @@ static bool class_choose(Split *s, const dln_value *v, Problem *p)
             s->class = &t->column[i];
             candidates++;
         }
-    for (int i = 0; target && !candidates && i < t->columns; i++) /* files without a word for it: what is one number */
+    const bool guess = target && !candidates; /* files without a word for it: what is one number */
+    for (int i = 0; guess && i < t->columns; i++)
         if (t->column[i].elements == 1) {
             s->class = &t->column[i];
             candidates++;
         }
-    if (!candidates || candidates > 1) {
+    if (candidates != 1) {
         problem_set(p, EXIT_INPUT, "data: split: stratify = %s %s; the fields:", target ? "true" : v->text,
                     candidates ? "could be several fields: give its name" : "finds no such field");
         for (int i = 0; i < t->columns; i++) problem_add(p, "%s %s", i ? "," : "", t->column[i].name);

@@ -1,6 +1,7 @@
 /* source.c: the data block. `train = idx(..)` and its like make parts of tables, `train, test = split(all, 0.8)` shares
  * one out (share.c). A definition is read when its name is first asked for; eval never reads the training files.
  * Adding a source is a reader and a line in `sources`. SPDX-License-Identifier: 0BSD */
+#include <errno.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -293,6 +294,12 @@ static bool text_source(Data *d, const dln_value *call, Table *t, Problem *p)
     return good;
 }
 
+static int glob_gives_up(const char *path, int error) /* folders that cannot be read are passed over */
+{
+    (void)path;
+    return error == ENOMEM;
+}
+
 static bool cifar_source(Data *d, const dln_value *call, Table *t, Problem *p)
 {
     const char *name = argument_file(call, p);
@@ -302,7 +309,8 @@ static bool cifar_source(Data *d, const dln_value *call, Table *t, Problem *p)
         char *pattern = text_join(p, deep ? "%s/*/%s" : "%s/%s", d->folder, name);
         if (!pattern) return false;
         globfree(&found);
-        good = glob(pattern, 0, NULL, &found) != GLOB_NOSPACE || problem_set(p, EXIT_IO, "%s: out of memory", name);
+        const int status = glob(pattern, 0, glob_gives_up, &found);
+        good = (status != GLOB_NOSPACE && status != GLOB_ABORTED) || problem_set(p, EXIT_IO, "%s: out of memory", name);
         free(pattern);
     }
     if (good && !found.gl_pathc)

@@ -51,13 +51,14 @@ static bool entry_find(const Bytes *zip, const char *file, const char *name, Zip
     return false;
 }
 
-static bool inflate_all(const unsigned char *from, size_t count, Bytes *out)
+static bool inflate_all(const unsigned char *from, size_t count, Bytes *out, bool *memory)
 {
     z_stream z = {
         .next_in = (Bytef *)(uintptr_t)from, .avail_in = (uInt)count, .next_out = out->at, .avail_out = (uInt)out->count
     };
-    if (inflateInit2(&z, -MAX_WBITS) != Z_OK) return false;
-    int result = inflate(&z, Z_FINISH);
+    int result = inflateInit2(&z, -MAX_WBITS);
+    if (result == Z_OK) result = inflate(&z, Z_FINISH);
+    *memory = result != Z_MEM_ERROR;
     bool whole = result == Z_STREAM_END && !z.avail_out;
     inflateEnd(&z);
     return whole;
@@ -83,12 +84,14 @@ bool zip_read(const Bytes *zip, const char *file, const char *name, Bytes *out, 
         return problem_set(p, EXIT_INPUT, "%s: the size of '%s' cannot be right", file, name);
     if (!(out->at = memory_new((size_t)e.size + 1, 1, p))) return false;
     out->count = e.size;
+    bool memory = true;
     if (e.method == 0)
         memcpy(out->at, zip->at + at, e.size);
     else
-        good = inflate_all(zip->at + at, e.packed, out);
+        good = inflate_all(zip->at + at, e.packed, out, &memory);
     if (good && crc32(0, out->at, (uInt)out->count) == e.crc) return true;
     free(out->at);
     *out = (Bytes){ 0 };
-    return problem_set(p, EXIT_INPUT, "%s: '%s' is damaged", file, name);
+    return memory ? problem_set(p, EXIT_INPUT, "%s: '%s' is damaged", file, name)
+                  : problem_set(p, EXIT_IO, "%s: out of memory", file);
 }

@@ -13,7 +13,7 @@ static inline void blanks(const char **at) { *at += strspn(*at, " "); }
 
 static inline const dln_value *values_of_text(const char **at, const char *end, int *count)
 {
-    dln_value *values = calloc(16, sizeof *values);
+    dln_value *values = calloc(32, sizeof *values);
     for (*count = 0; blanks(at), **at && !strchr(end, **at); *at += **at == ',' || **at == ';') {
         const char *begin = *at, *equals = begin + strspn(begin, "abcdefghijklmnopqrstuvwxyz_0123456789"), *key = NULL;
         if (*end == 0) equals = strchr(begin, '='), equals--; /* `train, test = ..` at the top */
