@@ -47,13 +47,18 @@ const char *ints_text(const int64_t *at, int count)
 }
 
 /* ---- Transpose and Reshape, one behind the other, are one -------------------------------------------------------- */
+const char *onnx_made_by(const Onnx *o, const char *name)
+{
+    for (int i = o->nodes.count - 1; i >= 0; i--) if (!strcmp(o->nodes.at[i].name, name)) return o->nodes.at[i].text;
+    return "";
+}
+
 /* The list in [] of node `name`, if that is `operator NAME LIST`; of is what it is made from. */
 static int list_of(const Onnx *o, const char *name, const char *operator, int64_t *at, const char **of)
 {
-    const char *text = NULL;
+    const char *text = onnx_made_by(o, name);
     size_t length = strlen(operator);
-    for (int i = o->nodes.count - 1; i >= 0 && !text; i--) if (o->nodes.at[i].name == name) text = o->nodes.at[i].text;
-    if (!text || strncmp(text, operator, length) || text[length] != ' ') return 0;
+    if (strncmp(text, operator, length) || text[length] != ' ') return 0;
     text += length + 1;
     size_t end = strcspn(text, " ");
     const char *list = strchr(text + end, '[');
@@ -137,7 +142,7 @@ static bool is_reduced(const Equation *e, const Index *i)
 static Wire repeated(Onnx *o, Wire w, const Index *i)
 {
     if (!i->batch) return onnx_each(o, "Mul", w.type, 2, (Wire[]){ w, onnx_literal(w.type, i->extent) });
-    Wire n = { .name = onnx_node(o, "Squeeze %s [0]", onnx_batch(o)), .type = TYPE_INT };
+    Wire n = { .name = onnx_node(o, "Squeeze %s axes=[0]", onnx_batch(o)), .type = TYPE_INT };
     if (w.type == TYPE_FLOAT) n = (Wire){ .name = onnx_node(o, "Cast %s to=real", n.name), .type = TYPE_FLOAT };
     return onnx_each(o, "Mul", w.type, 2, (Wire[]){ w, n });
 }
@@ -175,8 +180,6 @@ static Wire reduced(Onnx *o, const Equation *e)
     if (count && w.type == TYPE_BOOL)            /* ONNX has no reduction of bools */
         out.name = onnx_node(o, "Cast %s to=bool", onnx_node(o, "Reduce%s %s axes=[%s] keepdims=0", operator[e->reduction],
                                                             onnx_node(o, "Cast %s to=int32", w.name), ints_text(axes, count)));
-    else if (count && e->reduction == RED_SUM)
-        out.name = onnx_node(o, "ReduceSum %s [%s] keepdims=0", w.name, ints_text(axes, count));
     else if (count)
         out.name = onnx_node(o, "Reduce%s %s axes=[%s] keepdims=0", operator[e->reduction], w.name, ints_text(axes, count));
     for (int k = 0; k < e->reduced_count && e->reduction == RED_SUM; k++) {

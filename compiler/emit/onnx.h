@@ -54,6 +54,7 @@ void onnx_refuse(Onnx *o, const char *fmt, ...) __attribute__((format(printf, 2,
 const char *onnx_node(Onnx *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));     /* the name; the same for the same text */
 void onnx_equation(Onnx *o, const Equation *e);  /* one outside of recurrences */
 Wire onnx_result(Onnx *o, const Equation *e);    /* its value over its indices; sets the frame */
+const char *onnx_made_by(const Onnx *o, const char *name);       /* the node's text; "": no node's name */
 const char *onnx_transposed(Onnx *o, const char *name, const int64_t *from, int count);          /* axis i of it is from[i] of name */
 const char *onnx_shaped(Onnx *o, const char *name, const int64_t *shape, int count);
 void onnx_lines(Onnx *o, int first, const char *outputs, Text *to);      /* the nodes from `first` on that are needed for the lines `outputs` */

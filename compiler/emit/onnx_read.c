@@ -136,12 +136,37 @@ static Wire with_batch(Onnx *o, Wire place, const Index *n)
     return onnx_spread(o, place, axis, count);
 }
 
-/* With the batch among them it is a choice within each sample: its axis leads. */
+/* The array with the axes `in` as one: behind the others, or with the batch among them, where it is a choice within each
+ * sample, right behind the batch. */
+static const char *joined(Onnx *o, const Array *s, const bool *in, bool batch)
+{
+    int64_t order[MAX_AXES], shape[MAX_AXES], joint = 1;
+    int count = 0, rank = 0;
+    if (batch) {
+        order[count++] = 0;
+        shape[rank++] = 0;
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        bool whole = (pass == 0) != batch;       /* first the others, or first the joint one */
+        for (int a = batch; a < s->rank; a++) {
+            if (in[a] == whole) continue;
+            order[count++] = a;
+            if (whole) shape[rank++] = s->axis[a].batch ? 0 : s->axis[a].extent;
+            else joint *= s->axis[a].extent;
+        }
+        if (!whole) shape[rank++] = joint;
+    }
+    const char *name = s->name;
+    bool moved = false;
+    for (int i = 0; i < count; i++) moved |= order[i] != i;
+    if (moved) name = onnx_transposed(o, name, order, count);
+    return rank == count ? name : onnx_shaped(o, name, shape, rank);
+}
+
 static void take_joint(Onnx *o, Array *s, const bool *in)
 {
-    Array out = { .name = s->name };
-    int64_t order[MAX_AXES], shape[MAX_AXES];
-    int count = 0, rank = 0, joint = 1;
+    Array out = {0};
+    int others = 0;
     bool batch = in[0] && s->axis[0].batch;
     const Index *n = batch ? sum_plain(s->axis[0].sub) : NULL;
     if (batch && !(n && n->batch)) {
@@ -150,37 +175,16 @@ static void take_joint(Onnx *o, Array *s, const bool *in)
     }
     Wire place = joint_place(o, s, in, batch);
     if (batch) place = with_batch(o, place, n);
-    if (batch) {                                 /* [n, joint, others]: GatherND takes n as it is */
-        order[count++] = 0;
-        shape[rank++] = 0;
+    for (int a = 0; a < s->rank; a++) others += !in[a];
+    const char *name = joined(o, s, in, batch);
+    if (batch) out.name = onnx_node(o, "GatherND %s %s batch_dims=1", name, onnx_node(o, "Unsqueeze %s axes=[-1]", place.name));
+    else out.name = onnx_node(o, "Gather %s %s axis=%d", name, place.name, others);
+    for (int pass = 0; pass < 2; pass++) {
+        for (int a = 0; a < s->rank && (pass == 0) != batch; a++) if (!in[a]) out.axis[out.rank++] = s->axis[a];
+        for (int i = 0; i < place.rank && (pass == 0) == batch; i++)
+            out.axis[out.rank++] = (Axis){ .extent = place.axis[i]->extent, .batch = place.axis[i]->batch, .kind = AXIS_TAKEN,
+                                           .parts = 1, .part = { place.axis[i] } };
     }
-    for (int a = batch; a < s->rank; a++)
-        if (in[a]) {
-            joint *= s->axis[a].extent;
-            order[count++] = a;
-        }
-    shape[rank++] = joint;
-    for (int a = 0; a < s->rank; a++) {
-        if (in[a]) continue;
-        if (s->axis[a].batch) onnx_refuse(o, "a read with the batch behind other axes");
-        order[count++] = a;
-        shape[rank++] = s->axis[a].extent;
-    }
-    bool moved = false;
-    for (int i = 0; i < count; i++) moved |= order[i] != i;
-    if (moved) out.name = onnx_transposed(o, out.name, order, count);
-    if (rank != count) out.name = onnx_shaped(o, out.name, shape, rank);
-    if (batch) {
-        out.name = onnx_node(o, "GatherND %s %s batch_dims=1", out.name, onnx_node(o, "Unsqueeze %s [-1]", place.name));
-    } else {
-        out.name = onnx_node(o, "Gather %s %s axis=0", out.name, place.name);
-    }
-    for (int i = 0; i < place.rank; i++) {
-        Axis *x = &out.axis[out.rank++];
-        *x = (Axis){ .sub = sum_index(place.axis[i]), .extent = place.axis[i]->extent, .batch = place.axis[i]->batch,
-                     .kind = AXIS_TAKEN, .parts = 1, .part = { place.axis[i] } };
-    }
-    for (int a = 0; a < s->rank; a++) if (!in[a]) out.axis[out.rank++] = s->axis[a];
     *s = out;
 }
 

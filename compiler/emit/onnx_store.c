@@ -37,7 +37,7 @@ Wire onnx_spread(Onnx *o, Wire w, const Index *const *axis, int count)
     for (int k = first; k < count && w.rank; k++) if (!has_axis(&w, axis[k])) missing[n++] = k - first;
     Wire out = { .type = w.type, .rank = count };
     memcpy(out.axis, axis, sizeof *axis * (size_t)count);
-    const char *name = n ? onnx_node(o, "Unsqueeze %s [%s]", w.name, ints_text(missing, n)) : w.name;
+    const char *name = n ? onnx_node(o, "Unsqueeze %s axes=[%s]", w.name, ints_text(missing, n)) : w.name;
     out.name = onnx_node(o, "Expand %s %s", name, spread_shape(o, &w, axis, count));
     return out;
 }

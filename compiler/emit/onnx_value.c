@@ -41,7 +41,31 @@ static const char *aligned(Onnx *o, const Wire *w, const Wire *with)
     if (!w->rank) return w->name;
     while (first < with->rank && with->axis[first] != w->axis[0]) first++;
     for (int i = first; i < with->rank; i++) if (!wire_has(w, with->axis[i])) at[count++] = i - first;
-    return count ? onnx_node(o, "Unsqueeze %s [%s]", w->name, ints_text(at, count)) : w->name;
+    return count ? onnx_node(o, "Unsqueeze %s axes=[%s]", w->name, ints_text(at, count)) : w->name;
+}
+
+/* The only name in the node that makes `name`, if the rest of it is `before NAME behind`. */
+static const char *name_within(const Onnx *o, const char *name, const char *before, const char *behind)
+{
+    const char *text = onnx_made_by(o, name);
+    size_t length = strlen(text), front = strlen(before), back = strlen(behind);
+    if (length <= front + back || strncmp(text, before, front) || strcmp(text + length - back, behind)) return "";
+    const char *inner = intern_n(text + front, length - front - back);
+    return strchr(inner, ' ') ? "" : inner;
+}
+
+/* e times scale, where e = exp(x - max x) and scale = 1 / sum e along the last axis, has an operator of its own. */
+static const char *exponential_share(Onnx *o, const char *e, const char *scale, int last)
+{
+    const char *along = format(" axes=[%d]", last), *kept = format(" axes=[%d] keepdims=0", last);
+    const char *sum = name_within(o, name_within(o, scale, "Unsqueeze ", along), "Div 1 ", "");
+    if (last < 0 || strcmp(name_within(o, sum, "ReduceSum ", kept), e)) return NULL;
+    const char *shifted = name_within(o, e, "Exp ", ""), *text = onnx_made_by(o, shifted);
+    size_t n = strncmp(text, "Sub ", 4) ? 0 : strcspn(text + 4, " ");
+    if (!n) return NULL;
+    const char *x = intern_n(text + 4, n), *largest = intern(text + 4 + n + 1);
+    if (strcmp(name_within(o, name_within(o, largest, "Unsqueeze ", along), "ReduceMax ", kept), x)) return NULL;
+    return onnx_node(o, "Softmax %s axis=%d", x, last);
 }
 
 Wire onnx_each(Onnx *o, const char *operator, Type type, int count, const Wire *args)
@@ -54,8 +78,11 @@ Wire onnx_each(Onnx *o, const char *operator, Type type, int count, const Wire *
                 out.axis[out.rank++] = o->frame[k];
                 break;
             }
+    const char *name[3] = { "" };
+    for (int i = 0; i < count; i++) name[i] = aligned(o, &args[i], &out);
+    if (!strcmp(operator, "Mul") && (out.name = exponential_share(o, name[0], name[1], out.rank - 1))) return out;
     text_add(&t, operator);
-    for (int i = 0; i < count; i++) text_addf(&t, " %s", aligned(o, &args[i], &out));
+    for (int i = 0; i < count; i++) text_addf(&t, " %s", name[i]);
     out.name = onnx_node(o, "%s", text_string(&t));
     return out;
 }
@@ -95,7 +122,7 @@ static Wire index_value(Onnx *o, const Index *i)
 {
     if (!i->batch) return (Wire){ .name = o->step, .type = TYPE_INT };
     Wire w = { .type = TYPE_INT, .rank = 1, .axis = { i } };
-    w.name = onnx_node(o, "Range 0i %s 1i", onnx_node(o, "Squeeze %s [0]", onnx_batch(o)));
+    w.name = onnx_node(o, "Range 0i %s 1i", onnx_node(o, "Squeeze %s axes=[0]", onnx_batch(o)));
     return w;
 }
 
@@ -195,6 +222,8 @@ static Wire operation(Onnx *o, const Node *e)
     default:
         break;
     }
+    bool swaps = (e->op == OP_ADD || e->op == OP_MUL) && !arg[0].rank && arg[1].rank;      /* a number stands behind */
+    if (swaps) return two(o, operators[e->op], e->type, arg[1], arg[0]);
     if (operators[e->op]) return onnx_each(o, operators[e->op], e->type, count, arg);
     onnx_refuse(o, "ONNX has no operation '%s'", op_info[e->op].text);
     return arg[0];
@@ -211,7 +240,7 @@ static Wire compute(Onnx *o, const Node *e)
     case OP_IN: return within_range(o, e);
     case OP_FLOOR_DIV: case OP_MOD: case OP_EXACT: return floor_quotient(o, e);
     case OP_COUNT: {
-        Wire n = { .name = onnx_node(o, "Squeeze %s [0]", onnx_batch(o)), .type = TYPE_INT };
+        Wire n = { .name = onnx_node(o, "Squeeze %s axes=[0]", onnx_batch(o)), .type = TYPE_INT };
         return e->number == 1 ? n : two(o, "Mul", TYPE_INT, n, onnx_literal(TYPE_INT, e->number));
     }
     case OP_RAND:

@@ -14,24 +14,14 @@ bool onnx_write(const char *path, const Weights *all, Problem *p)
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "onnx.pb-c.h"
+#include "onnx_write.h"
 
-enum { IR_VERSION = 7, OPERATORS = 13 };         /* what Debian 12's tools read, and all later ones */
+enum { IR_VERSION = 7, OPERATORS = 12 };         /* what Debian 12's tools read, and all later ones */
 #define PLACES (INT64_C(1) << 31)                  /* beyond every number of a table */
-
-typedef struct Builder {
-    const Weights *all;
-    Problem *p;
-    void **block;                                /* all memory of the message */
-    size_t blocks, room;
-    Names defined;                               /* inputs, nodes, initializers */
-    Onnx__GraphProto *main;
-    size_t initializers;                         /* room in main */
-} Builder;
 
 /* ---- memory ---- */
 
-static void *keep(Builder *b, size_t count, size_t size)
+void *onnx_keep(Builder *b, size_t count, size_t size)
 {
     if (!memory_grow((void **)&b->block, &b->room, b->blocks + 1, sizeof *b->block, b->p)) return NULL;
     void *block = memory_new(count ? count : 1, size, b->p);
@@ -41,13 +31,13 @@ static void *keep(Builder *b, size_t count, size_t size)
 
 static char *keep_text(Builder *b, const char *text, size_t length)
 {
-    char *copy = keep(b, length + 1, 1);
+    char *copy = onnx_keep(b, length + 1, 1);
     if (copy) memcpy(copy, text, length);
     return copy;
 }
 
 /* p = a message of its own, initialized */
-#define KEEP_MESSAGE(b, p, init) (((p) = keep(b, 1, sizeof *(p))) ? (init(p), true) : false)
+#define KEEP_MESSAGE(b, p, init) (((p) = onnx_keep(b, 1, sizeof *(p))) ? (init(p), true) : false)
 
 /* ---- words ---- */
 
@@ -78,7 +68,7 @@ static int64_t integers(Builder *b, const char *text, const char *end, int64_t *
 {
     size_t count = 0, room = 1;
     for (const char *c = text; c < end; c++) room += *c == ',';
-    if (!(*out = keep(b, room, sizeof **out))) return -1;
+    if (!(*out = onnx_keep(b, room, sizeof **out))) return -1;
     while (text < end && (*text == '-' || (*text >= '0' && *text <= '9'))) {
         char *next;
         (*out)[count++] = strtoll(text, &next, 10);
@@ -116,36 +106,66 @@ static size_t type_bytes(int type)
                                                           : 8;
 }
 
-/* A new one; its values are zero yet. */
-static Onnx__TensorProto *initializer(Builder *b, const Word *name, int type, int64_t rank, int64_t *extent)
+Onnx__TensorProto *onnx_initializer(Builder *b, const char *name, size_t length, int type, int64_t rank, int64_t *extent)
 {
     Onnx__TensorProto *t;
     size_t count = 1;
-    if (names_add(&b->defined, name->at, name->length, b->p) < 0) return NULL;
+    if (names_add(&b->defined, name, length, b->p) < 0) return NULL;
     for (int64_t i = 0; i < rank; i++)
         if (extent[i] < 0 || !size_product(count, (size_t)extent[i], &count)) {
-            not_understood(b, name);
+            not_understood(b, &(Word){ name, length });
             return NULL;
         }
-    if (!KEEP_MESSAGE(b, t, onnx__tensor_proto__init) || !(t->name = keep_text(b, name->at, name->length))) return NULL;
+    if (!KEEP_MESSAGE(b, t, onnx__tensor_proto__init) || !(t->name = keep_text(b, name, length))) return NULL;
     t->has_data_type = t->has_raw_data = true;
     t->data_type = type;
     t->n_dims = (size_t)rank;
     t->dims = extent;
     t->raw_data.len = count * type_bytes(type);
-    if (!(t->raw_data.data = keep(b, count, type_bytes(type)))) return NULL;
+    if (!(t->raw_data.data = onnx_keep(b, count, type_bytes(type)))) return NULL;
     b->main->initializer[b->main->n_initializer++] = t;
     return t;
 }
 
-static void value_set(Onnx__TensorProto *t, size_t i, double v)
+static Onnx__TensorProto *initializer(Builder *b, const Word *name, int type, int64_t rank, int64_t *extent)
 {
+    return onnx_initializer(b, name->at, name->length, type, rank, extent);
+}
+
+Onnx__TensorProto *onnx_initializer_of(const Builder *b, const char *name)
+{
+    for (size_t i = b->main->n_initializer; i-- > 0;)
+        if (!strcmp(b->main->initializer[i]->name, name)) return b->main->initializer[i];
+    return NULL;
+}
+
+size_t onnx_count(const Onnx__TensorProto *t) { return t->raw_data.len / type_bytes(t->data_type); }
+
+double onnx_get(const Onnx__TensorProto *t, size_t i)
+{
+    const uint8_t *at = t->raw_data.data + i * type_bytes(t->data_type);
+    float single;
+    double twice;
+    int64_t whole;
+    switch (t->data_type) {
+    case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL: return *at;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT: return memcpy(&single, at, 4), (double)single;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__INT64: return memcpy(&whole, at, 8), (double)whole;
+    default: return memcpy(&twice, at, 8), twice;
+    }
+}
+
+void onnx_set(Onnx__TensorProto *t, size_t i, double v)
+{
+    uint8_t *at = t->raw_data.data + i * type_bytes(t->data_type);
     const float single = (float)v;
     const int64_t whole = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ? (int64_t)v : 0;
-    if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL) t->raw_data.data[i] = v != 0;
-    else if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT) memcpy(t->raw_data.data + 4 * i, &single, 4);
-    else if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64) memcpy(t->raw_data.data + 8 * i, &whole, 8);
-    else memcpy(t->raw_data.data + 8 * i, &v, 8);
+    switch (t->data_type) {
+    case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL: *at = v != 0; break;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT: memcpy(at, &single, 4); break;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__INT64: memcpy(at, &whole, 8); break;
+    default: memcpy(at, &v, 8);
+    }
 }
 
 /* A number, nan or an infinity. */
@@ -160,7 +180,7 @@ static bool number_read(const Builder *b, const Word *w, double *out)
 /* 0.5, 3i, true, [1,2] */
 static bool constant_add(Builder *b, const Word *w)
 {
-    int64_t *at, *extent = keep(b, 1, sizeof *extent);
+    int64_t *at, *extent = onnx_keep(b, 1, sizeof *extent);
     Onnx__TensorProto *t;
     double v;
     const char last = w->at[w->length - 1];
@@ -173,14 +193,14 @@ static bool constant_add(Builder *b, const Word *w)
     }
     if (word_is(w, "true") || word_is(w, "false")) {
         if (!(t = initializer(b, w, ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, 0, extent))) return false;
-        value_set(t, 0, *w->at == 't');
+        onnx_set(t, 0, *w->at == 't');
         return true;
     }
     const bool whole = last == 'i';
     const Word number = { w->at, w->length - whole };
     if (!number_read(b, &number, &v)) return false;
     if (!(t = initializer(b, w, whole ? ONNX__TENSOR_PROTO__DATA_TYPE__INT64 : real_type(b), 0, extent))) return false;
-    value_set(t, 0, v);
+    onnx_set(t, 0, v);
     return true;
 }
 
@@ -196,14 +216,14 @@ static bool weight_add(Builder *b, const Word *name)
         const StoredTensor *s = &b->all->tensor[i];
         const void *values;
         if (!word_is(name, s->name)) continue;
-        int64_t *extent = keep(b, (size_t)s->rank, sizeof *extent);
+        int64_t *extent = onnx_keep(b, (size_t)s->rank, sizeof *extent);
         if (!extent) return false;
         if (s->rank) memcpy(extent, s->extent, (size_t)s->rank * sizeof *extent);
         Onnx__TensorProto *t = initializer(b, name, real_type(b), s->rank, extent);
         if (!t || !b->all->values(b->all->context, i, &values, b->p)) return false;
-        const size_t count = t->raw_data.len / type_bytes(t->data_type);
+        const size_t count = onnx_count(t);
         for (size_t k = 0; k < count; k++)
-            value_set(t, k, s->twice ? ((const double *)values)[k] : (double)((const float *)values)[k]);
+            onnx_set(t, k, s->twice ? ((const double *)values)[k] : (double)((const float *)values)[k]);
         return true;
     }
     return not_understood(b, name);
@@ -225,18 +245,18 @@ static bool table_of(Builder *b, const Word *name, Words *w, bool affine)
     Onnx__TensorProto *t =
         initializer(b, name, affine ? ONNX__TENSOR_PROTO__DATA_TYPE__INT64 : type_of(b, &shape), rank, extent);
     if (!t) return false;
-    const size_t count = t->raw_data.len / type_bytes(t->data_type);
+    const size_t count = onnx_count(t);
     for (size_t i = 0; i < count && affine; i++) {
         int64_t v = start, left = (int64_t)i;
         for (int64_t a = rank - 1; a >= 0; left /= extent[a--]) v += step[a] * (left % extent[a]);
-        value_set(t, i, (double)v);
+        onnx_set(t, i, (double)v);
     }
     for (size_t i = 0; i < count && !affine; i++) {
         const char *end = first.length ? memchr(first.at, ',', first.length) : NULL;
         const Word one = { first.at, end ? (size_t)(end - first.at) : first.length };
         double v;
         if (!one.length || !number_read(b, &one, &v)) return not_understood(b, &one);
-        value_set(t, i, v);
+        onnx_set(t, i, v);
         first.at += one.length + (end != NULL);
         first.length -= one.length + (end != NULL);
     }
@@ -286,8 +306,8 @@ static bool node_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
     const size_t most = (size_t)(w.end - w.at) / 2 + 1;
     Onnx__NodeProto *node;
     Word word, first = { w.at, 0 };
-    if (!KEEP_MESSAGE(b, node, onnx__node_proto__init) || !(node->input = keep(b, most, sizeof *node->input)) ||
-        !(node->output = keep(b, most, sizeof *node->output)) || !(node->attribute = keep(b, most, sizeof *node->attribute)))
+    if (!KEEP_MESSAGE(b, node, onnx__node_proto__init) || !(node->input = onnx_keep(b, most, sizeof *node->input)) ||
+        !(node->output = onnx_keep(b, most, sizeof *node->output)) || !(node->attribute = onnx_keep(b, most, sizeof *node->attribute)))
         return false;
     while (word_next(&w, &word) && !word_is(&word, "=")) {
         if (!first.length) first = word;
@@ -301,6 +321,10 @@ static bool node_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
         if (word_is(&word, "{")) *opens = true;
         else if (!(equals ? attribute_add(b, node, &word, equals) : argument_add(b, node, &word))) return false;
     }
+    if (onnx_fold(b, node)) return true;
+    if (b->p->code) return false;
+    for (size_t i = 0; i < node->n_input; i++)
+        if (names_add(&b->used, node->input[i], strlen(node->input[i]), b->p) < 0) return false;
     for (size_t i = 0; i < node->n_output; i++)
         if (names_add(&b->defined, node->output[i], strlen(node->output[i]), b->p) < 0) return false;
     g->node[g->n_node++] = node;
@@ -329,7 +353,7 @@ static Onnx__ValueInfoProto *value_info(Builder *b, Words w)
     Onnx__TensorShapeProto *shape;
     if ((rank = integers(b, open + 1 + batch + (batch && open[2] == ','), end, &extent)) < 0) return NULL;
     if (!KEEP_MESSAGE(b, shape, onnx__tensor_shape_proto__init) ||
-        !(shape->dim = keep(b, (size_t)rank + batch, sizeof *shape->dim)))
+        !(shape->dim = onnx_keep(b, (size_t)rank + batch, sizeof *shape->dim)))
         return NULL;
     v->type->tensor_type->shape = shape;
     for (int64_t i = -(int64_t)batch; i < rank; i++) {
@@ -349,10 +373,31 @@ static Onnx__GraphProto *graph_new(Builder *b, const char *name, size_t lines)
 {
     Onnx__GraphProto *g;
     if (!KEEP_MESSAGE(b, g, onnx__graph_proto__init) || !(g->name = keep_text(b, name, strlen(name))) ||
-        !(g->node = keep(b, lines, sizeof *g->node)) || !(g->input = keep(b, lines, sizeof *g->input)) ||
-        !(g->output = keep(b, lines, sizeof *g->output)))
+        !(g->node = onnx_keep(b, lines, sizeof *g->node)) || !(g->input = onnx_keep(b, lines, sizeof *g->input)) ||
+        !(g->output = onnx_keep(b, lines, sizeof *g->output)))
         return NULL;
     return g;
+}
+
+/* An output that is constant: a node of its own gives it, before all that may take it. */
+static bool constant_output(Builder *b, Onnx__GraphProto *g, const char *name)
+{
+    Onnx__TensorProto *t = g == b->main ? onnx_initializer_of(b, name) : NULL;
+    Onnx__NodeProto *node;
+    if (!t) return true;
+    if (!KEEP_MESSAGE(b, node, onnx__node_proto__init) || !(node->input = onnx_keep(b, 1, sizeof *node->input)) ||
+        !(node->output = onnx_keep(b, 1, sizeof *node->output)) || !(node->op_type = keep_text(b, "Identity", 8)) ||
+        !(t->name = onnx_keep(b, strlen(name) + 2, 1)))
+        return false;
+    memcpy(t->name, name, strlen(name));
+    t->name[strlen(name)] = '#';
+    node->input[node->n_input++] = t->name;
+    node->output[node->n_output++] = (char *)name;
+    node->name = (char *)name;
+    memmove(g->node + 1, g->node, g->n_node * sizeof *g->node);
+    g->node[0] = node;
+    g->n_node++;
+    return names_add(&b->used, t->name, strlen(t->name), b->p) >= 0;
 }
 
 static bool line_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
@@ -366,7 +411,7 @@ static bool line_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
     if (!v) return b->p->code ? false : not_understood(b, &first);
     if (input) g->input[g->n_input++] = v;
     else g->output[g->n_output++] = v;
-    return true;
+    return input || constant_output(b, g, v->name);
 }
 
 static bool graph_read(Builder *b, const char **text, Onnx__GraphProto *g, int depth);
@@ -407,8 +452,15 @@ static bool main_read(Builder *b, const char *text)
         lines += *c == '\n';
         words += *c == ' ';
     }
-    return (b->main = graph_new(b, b->all->model->name, lines)) &&
-           (b->main->initializer = keep(b, words, sizeof *b->main->initializer)) && graph_read(b, &text, b->main, 0);
+    const bool good = (b->main = graph_new(b, b->all->model->name, lines)) &&
+           (b->main->initializer = onnx_keep(b, words, sizeof *b->main->initializer)) && graph_read(b, &text, b->main, 0);
+    size_t kept = 0;                             /* what only nodes needed that have been computed is left out */
+    for (size_t i = 0; good && i < b->main->n_initializer; i++) {
+        Onnx__TensorProto *t = b->main->initializer[i];
+        if (names_find(&b->used, t->name, strlen(t->name)) >= 0) b->main->initializer[kept++] = t;
+    }
+    if (good) b->main->n_initializer = kept;
+    return good;
 }
 
 /* ---- the model ---- */
@@ -426,7 +478,7 @@ static bool property_add(Builder *b, Onnx__ModelProto *m, const char *key, const
 static bool properties(Builder *b, Onnx__ModelProto *m)
 {
     const Data *d = b->all->data;
-    bool good = (m->metadata_props = keep(b, (size_t)d->class_fields + 1, sizeof *m->metadata_props)) != NULL &&
+    bool good = (m->metadata_props = onnx_keep(b, (size_t)d->class_fields + 1, sizeof *m->metadata_props)) != NULL &&
                 property_add(b, m, "sha256", b->all->model->sha256);
     for (int i = 0; good && i < d->class_fields; i++) {
         const NamedNames *n = d->classes[i];
@@ -445,7 +497,7 @@ static bool model_read(Builder *b, Onnx__ModelProto *m)
 {
     static char producer[] = "dlnc", domain[] = "";
     onnx__model_proto__init(m);
-    if (!main_read(b, b->all->model->onnx) || !properties(b, m) || !(m->opset_import = keep(b, 1, sizeof *m->opset_import)) ||
+    if (!main_read(b, b->all->model->onnx) || !properties(b, m) || !(m->opset_import = onnx_keep(b, 1, sizeof *m->opset_import)) ||
         !KEEP_MESSAGE(b, m->opset_import[0], onnx__operator_set_id_proto__init) ||
         !(m->producer_version = keep_text(b, b->all->model->version, strlen(b->all->model->version))))
         return false;
@@ -504,6 +556,7 @@ bool onnx_write(const char *path, const Weights *all, Problem *p)
         return problem_set(p, EXIT_INPUT, "%s: the model cannot be written as ONNX: %s", path, graph + 2);
     const bool good = model_read(&b, &m) && message_write(path, &m, p);
     names_free(&b.defined);
+    names_free(&b.used);
     for (size_t i = 0; i < b.blocks; i++) free(b.block[i]);
     free(b.block);
     return good;
