@@ -1,10 +1,10 @@
-"""report.py RAW RESULTS.md results.svg: from the raw lines of bench/run (RAW, RAW.shapes, RAW.ulp) to the tables and the
+"""report.py RAW RESULTS.md results.svg: from the raw lines of bench/run (RAW, RAW.shapes, RAW.ulp, RAW.csv) to the tables and the
 chart. Every figure of a step is the median over the rounds of a run's median; on a loaded machine the quickest step, which
 others disturb least. A floor is the operations of a step at the measured peak plus weights and optimizer's state once
 read and once written at the measured bandwidth. SPDX-License-Identifier: MIT"""
 import collections, os, statistics, sys
 from chart import chart
-from report_shapes import shapes_text, ulp_text
+from report_shapes import csv_text, shapes_text, ulp_text
 
 TITLES = {
     'seed': 'seed: MLP 784-512-10 b128, dropout, RMSprop', 'b64': 'MLP 784-128-10 b64, SGD', 'b1': 'the same, b1',
@@ -242,6 +242,7 @@ def main():
     kernels(raw, to)
     shapes_text(raw, sys.argv[1] + '.shapes', table, to)
     ulp_text(sys.argv[1] + '.ulp', table, to)
+    csv_text(sys.argv[1] + '.csv', table, to)
     building(raw, to)
     to += ['Made by `make bench`: bench/run builds and runs, bench/report.py writes.']
     with open(sys.argv[2], 'w') as f:

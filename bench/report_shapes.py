@@ -106,3 +106,15 @@ def ulp_text(path, table, to):
                + ('all 2^32 floats' if every in ([], ['1']) else f'one float in {every[0]}') + ' (bench/ulp.c). sigmoid is an '
                'equation of the library, 1 / (1 + exp(-x)): two more roundings on top of exp.', '']
         table(to, ['function', 'ulp at most', 'at', 'goal', 'met'], rows)
+
+
+def csv_text(path, table, to):
+    if not os.path.exists(path):
+        return
+    rates = [line.split() for line in open(path) if line.endswith('MB/s\n')]
+    if rates:
+        to += ['## Reading a table', '', 'A CSV of 20 columns of numbers, from the file to floats, on one core, in the same run '
+               '(bench/csv/run).', '']
+        table(to, ['reader', 'MB/s of processor time', 'goal', 'met'],
+              [[name.strip(':'), rate, *(['>= 200', 'yes' if float(rate) >= 200 else '**no**'] if name == 'dlnc:' else ['', ''])]
+               for name, rate, _ in rates])

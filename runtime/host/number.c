@@ -1,5 +1,6 @@
 /* number.c: decimal numbers from text, strictly and whatever the locale is, correctly rounded. Numbers of a table take
  * the first of these ways that is open to them:
+ *     digits, point, digits: read eight at a time; up to 2^53 divided by a power of ten that a double holds
  *     up to 2^53 times a power of ten that a double holds: one operation
  *     up to 19 digits times 10^-27 .. 10^27: one product or quotient of integers of 128 bits, rounded by hand
  *     strtod
@@ -120,16 +121,18 @@ enum { FIVES = 0 };
 static double decimal_wide(uint64_t mantissa, int power) { return (double)mantissa * power; } /* never called */
 #endif
 
+/* Those that a double holds. */
+static const double power_of_ten[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                       1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+
 /* The value, if it needs no strtod. */
 static bool decimal_value(const Decimal *d, double *out)
 {
-    static const double tens[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
     double value;
     if (!d->exact) return false;
     if (d->mantissa <= (uint64_t)1 << 53 && d->power >= -22 && d->power <= 22) {
         value = (double)d->mantissa;
-        value = d->power < 0 ? value / tens[-d->power] : value * tens[d->power];
+        value = d->power < 0 ? value / power_of_ten[-d->power] : value * power_of_ten[d->power];
     } else if (d->power > -FIVES && d->power < FIVES)
         value = decimal_wide(d->mantissa, (int)d->power);
     else
@@ -138,10 +141,69 @@ static bool decimal_value(const Decimal *d, double *out)
     return true;
 }
 
+/* ---- plain numbers: digits, perhaps a point and digits, eight characters at a time ---- */
+
+enum { EIGHT = 8, DIGITS_MOST = 19 }; /* digits that fit into 64 bits */
+
+#if defined __BYTE_ORDER__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* The value of the `length` digits (0 .. 9, the first one in the lowest byte) that eight bytes begin with: pairs, then
+ * fours, then all eight, digits in front of them being 0. */
+static uint64_t eight_value(uint64_t digits, unsigned length)
+{
+    const uint64_t half = UINT64_C(0x000000ff000000ff);
+    digits <<= 8 * (EIGHT - length);
+    digits = digits * 10 + (digits >> 8);
+    return ((digits & half) * UINT64_C(0x000f424000000064) + (digits >> 16 & half) * UINT64_C(0x0000271000000001)) >> 32;
+}
+
+/* Adds the digits at c to *mantissa and their number to *count; NULL: too near to the end, or too many. */
+static const char *digits_quick(const char *c, const char *end, uint64_t *mantissa, unsigned *count)
+{
+    static const uint64_t tens[EIGHT + 1] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000 };
+    for (;;) {
+        uint64_t eight, other;
+        if (end - c < EIGHT) return NULL;
+        memcpy(&eight, c, EIGHT);
+        eight ^= UINT64_C(0x3030303030303030);
+        other = ((eight + UINT64_C(0x0606060606060606)) | eight) & UINT64_C(0xf0f0f0f0f0f0f0f0); /* of what is no digit */
+        const unsigned length = other ? (unsigned)__builtin_ctzll(other) / 8 : EIGHT;
+        if (!length) return c;
+        if ((*count += length) > DIGITS_MOST) return NULL;
+        *mantissa = *mantissa * tens[length] + eight_value(eight, length);
+        c += length;
+        if (length < EIGHT) return c;
+    }
+}
+#else
+static const char *digits_quick(const char *c, const char *end, uint64_t *mantissa, unsigned *count)
+{
+    (void)c, (void)end, (void)mantissa, (void)count;
+    return NULL;
+}
+#endif
+
+/* What decimal_scan and decimal_value give, for most numbers; NULL: ask them. */
+static const char *plain_scan(const char *c, const char *end, double *out)
+{
+    uint64_t mantissa = 0;
+    unsigned count = 0, before = 0;
+    const bool negative = c < end && *c == '-';
+    c = digits_quick(c + negative, end, &mantissa, &count);
+    if (!c || !count) return NULL;
+    before = count;
+    if (*c == '.' && !(c = digits_quick(c + 1, end, &mantissa, &count))) return NULL;
+    if (c == end || *c == 'e' || *c == 'E' || mantissa > (uint64_t)1 << 53) return NULL;
+    const double value = (double)mantissa / power_of_ten[count - before];
+    *out = negative ? -value : value;
+    return c;
+}
+
 const char *number_scan(const char *text, const char *end, double *out)
 {
     Decimal d;
-    const char *after = decimal_scan(text, end, &d);
+    const char *after = plain_scan(text, end, out);
+    if (after) return after;
+    after = decimal_scan(text, end, &d);
     return after && decimal_value(&d, out) ? after : NULL;
 }
 

@@ -379,7 +379,35 @@ Test(readers, numbers_are_correctly_rounded)
         expected = strtod(text, NULL);
         cr_assert(number_parse(text, strlen(text), &value) == NUMBER_GOOD && !memcmp(&value, &expected, sizeof value),
                   "%s: %a, strtod has %a", text, value, expected);
+        /* the same where other text stands behind it, near and far from the end */
+        const size_t length = strlen(text);
+        snprintf(text + length, sizeof text - length, ",%.*s", i % 12, "1234567890ab");
+        const char *after = number_scan(text, text + strlen(text), &value);
+        cr_assert(!after || (after == text + length && !memcmp(&value, &expected, sizeof value)), "%s: %a", text, value);
     }
+}
+
+/* Whatever stands there: what is taken for a number is one, from its begin to its end. */
+Test(readers, numbers_among_other_text)
+{
+    static const char signs[] = "0123456789012345678901234567890123456789....--+eE, /:;\n";
+    char text[32] = { 0 };
+    uint64_t state = 7;
+    int taken = 0;
+    for (int i = 0; i < 1000000; i++) {
+        for (size_t k = 0; k < sizeof text - 1; k++) {
+            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            text[k] = signs[(state >> 33) % (sizeof signs - 1)];
+        }
+        double value = 0, expected = 0;
+        const char *end = text + 1 + i % (int)(sizeof text - 1), *after = number_scan(text, end, &value);
+        if (!after) continue;
+        taken++;
+        cr_assert(after > text && after <= end && number_parse(text, (size_t)(after - text), &expected) == NUMBER_GOOD &&
+                  !memcmp(&value, &expected, sizeof value), "%s: %a, %a", text, value, expected);
+        cr_assert(after == end || !strchr("0123456789", *after), "%s: stops at %s", text, after);
+    }
+    cr_assert(taken > 100000, "%d", taken);
 }
 
 Test(readers, csv_every_truncation_is_survived)
