@@ -201,7 +201,7 @@ Wire onnx_result(Onnx *o, const Equation *e)
     if (e->reduction == RED_NONE) w = onnx_value(o, e->value);
     else if (!onnx_pool(o, e, &w) && !onnx_product(o, e, &w)) w = reduced(o, e);
     if (e->test) w = onnx_each(o, "Where", w.type, 3, (Wire[]){ onnx_value(o, e->test), w, onnx_literal(w.type, 0) });
-    return onnx_sorted(o, w);
+    return w;
 }
 
 void onnx_equation(Onnx *o, const Equation *e) { onnx_store(o, e, onnx_result(o, e)); }
@@ -266,7 +266,7 @@ const char *onnx_text(const Model *m)
     for (int i = 0; i < m->predict->outputs.count; i++) {
         const Output *out = &m->predict->outputs.at[i];
         const Tensor *t = out->value;
-        const char *held = t->id < o.tensor.count && o.tensor.at[t->id] ? o.tensor.at[t->id] : t->name, *name = out->name;
+        const char *held = onnx_held(&o, t).name ? onnx_whole(&o, t) : t->name, *name = out->name;
         if (strcmp(name, held)) {
             while (onnx_name_is_taken(&o, name)) name = format("%s_out", name);
             PUSH(o.nodes, ((OnnxNode){ name, format("Identity %s", held) }));

@@ -32,11 +32,14 @@ typedef struct Wire { const char *name; Type type; int rank; const Index *axis[M
 typedef struct OnnxNode { const char *name, *text; } OnnxNode;   /* text: what stands behind NAME = */
 typedef struct Piece { const Equation *e; Wire value; } Piece;
 
+/* The array that holds a tensor: its axis k is the tensor's axis order[k]. name NULL: there is none yet. */
+typedef struct Held { const char *name; int order[MAX_RANK]; } Held;
+
 typedef struct Onnx {
     const Model *model;
     const Program *program;
     LIST(OnnxNode) nodes;
-    LIST(const char *) tensor;                   /* by id: the name that holds it; NULL: not yet */
+    LIST(Held) tensor;                           /* by id */
     LIST(Piece) pieces;                          /* of the tensor that is being put together */
     const char *why;                             /* why it cannot be; NULL: all is well */
     int numbers;                                 /* names given */
@@ -67,21 +70,22 @@ const char *ints_text(const int64_t *at, int count);             /* 1,2,3 */
 void onnx_frame(Onnx *o, const Equation *e);     /* e is the equation at hand */
 
 /* onnx_value.c */
-Wire onnx_value(Onnx *o, const Node *e);         /* axes in the frame's order */
+Wire onnx_value(Onnx *o, const Node *e);         /* its axes in any order */
 Wire onnx_sum(Onnx *o, const Sum *a);
 Wire onnx_each(Onnx *o, const char *operator, Type type, int count, const Wire *args);           /* element by element, axes aligned */
 Wire onnx_literal(Type type, double v);
 Wire onnx_within(Onnx *o, const Sum *a, int extent);             /* held within 0 .. extent - 1 */
 
 /* onnx_read.c */
-Wire onnx_read(Onnx *o, const Node *e, bool sorted);             /* sorted: axes in the frame's order, else as it comes */
-Wire onnx_sorted(Onnx *o, Wire w);
+Wire onnx_read(Onnx *o, const Node *e);
 Wire onnx_ordered(Onnx *o, Wire w, const Index *const *order, int count);        /* axes in that order: the same indices */
 Wire onnx_reshaped(Onnx *o, Wire w, const int64_t *shape, int count, const Index *const *axis, int rank);
 int64_t extent_text(const Index *i);             /* in the shape of a Reshape: 0 for the batch, which comes first */
 
 /* onnx_store.c */
-void onnx_hold(Onnx *o, const Tensor *t, const char *name);      /* the tensor is what `name` holds */
+void onnx_hold(Onnx *o, const Tensor *t, Held h);
+Held onnx_held(const Onnx *o, const Tensor *t);
+const char *onnx_whole(Onnx *o, const Tensor *t);                /* an array with the tensor's own order of axes */
 void onnx_store(Onnx *o, const Equation *e, Wire value);
 Wire onnx_spread(Onnx *o, Wire w, const Index *const *axis, int count);          /* with all of these axes, in this order */
 

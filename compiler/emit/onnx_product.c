@@ -132,7 +132,7 @@ static Wire matmul(Onnx *o, const Product *p, Wire a, Wire b)
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
-static Wire factor_wire(Onnx *o, const Node *e) { return e->op == OP_READ ? onnx_read(o, e, false) : onnx_value(o, e); }
+static Wire factor_wire(Onnx *o, const Node *e) { return e->op == OP_READ ? onnx_read(o, e) : onnx_value(o, e); }
 
 static bool uses_reduced(const Equation *e, const Node *x)
 {
@@ -164,7 +164,6 @@ bool onnx_product(Onnx *o, const Equation *e, Wire *out)
     if (inner.at.count < 2) return false;
     for (int i = 0; i < e->reduced_count; i++) if (!node_uses(e->value, e->reduced[i])) return false;
     *out = contracted(o, e, inner.at.at, inner.at.count);
-    if (outer.at.count || f.negative) *out = onnx_sorted(o, *out);
     for (int i = 0; i < outer.at.count; i++)
         *out = onnx_each(o, "Mul", TYPE_FLOAT, 2, (Wire[]){ *out, onnx_value(o, outer.at.at[i]) });
     if (f.negative) *out = onnx_each(o, "Neg", TYPE_FLOAT, 1, out);

@@ -30,8 +30,6 @@ Wire onnx_ordered(Onnx *o, Wire w, const Index *const *order, int count)
     return out;
 }
 
-Wire onnx_sorted(Onnx *o, Wire w) { return onnx_ordered(o, w, o->frame, o->frame_count); }
-
 Wire onnx_reshaped(Onnx *o, Wire w, const int64_t *shape, int count, const Index *const *axis, int rank)
 {
     Wire out = { .type = w.type, .rank = rank };
@@ -239,8 +237,9 @@ static void source_of(Onnx *o, const Node *e, Array *s)
 {
     const Tensor *t = e->tensor;
     int step = -1;
+    Held held = onnx_held(o, t);
     s->name = t->name;
-    if (t->role == ROLE_TEMP && t->id < o->tensor.count && o->tensor.at[t->id]) s->name = o->tensor.at[t->id];
+    if (t->role == ROLE_TEMP && held.name) s->name = held.name;
     else if (t->role == ROLE_SETTING || t->role == ROLE_CLOCK) onnx_refuse(o, "its prediction depends on %s, a number of training", t->name);
     else if (t->role == ROLE_CONST) {
         Text values = {0};
@@ -253,7 +252,8 @@ static void source_of(Onnx *o, const Node *e, Array *s)
     } else if (t->role == ROLE_TEMP && !scan_read(o, e, &s->name, &step)) {
         onnx_refuse(o, "%s is read before it is whole", t->name);
     }
-    for (int a = 0; a < t->rank; a++) {
+    for (int k = 0; k < t->rank; k++) {
+        int a = held.order[k];
         if (a == step) continue;
         Axis *x = &s->axis[s->rank++];
         *x = (Axis){ .sub = e->sum[a], .extent = t->extent[a], .batch = a == 0 && t->batch };
@@ -261,7 +261,7 @@ static void source_of(Onnx *o, const Node *e, Array *s)
     }
 }
 
-Wire onnx_read(Onnx *o, const Node *e, bool sorted)
+Wire onnx_read(Onnx *o, const Node *e)
 {
     Array s = {0};
     bool in[MAX_AXES];
@@ -278,6 +278,5 @@ Wire onnx_read(Onnx *o, const Node *e, bool sorted)
         if (s.axis[a].kind == AXIS_CUT) cut_axis(o, &s, a);
         else if (s.axis[a].kind == AXIS_PICKED) pick_axis(o, &s, a);
     if (o->why) return onnx_literal(e->type, 0);
-    Wire w = opened(o, &s, e->tensor->type);
-    return sorted ? onnx_sorted(o, w) : w;
+    return opened(o, &s, e->tensor->type);
 }

@@ -48,7 +48,7 @@ bool scan_read(Onnx *o, const Node *e, const char **name, int *axis)
     const Sum *back = sum_sub(e->sum[s->axis], sum_index(o->e->step));
     *axis = s->axis;
     *name = NULL;
-    if (sum_is_constant(back) && back->constant == 0 && s->one->id < o->tensor.count) *name = o->tensor.at[s->one->id];
+    if (sum_is_constant(back) && back->constant == 0 && onnx_held(o, s->one).name) *name = onnx_whole(o, s->one);
     else if (sum_is_constant(back) && back->constant == -o->scan->loop->step) *name = s->before;
     return *name != NULL;
 }
@@ -95,8 +95,9 @@ static const char *start_of(Onnx *o, const Stepped *s)
 
 static void body_output(Onnx *o, const Stepped *s, Text *body)
 {
+    const char *whole = onnx_whole(o, s->one);
     text_addf(body, "output #%d %s\n", ++o->numbers, onnx_type(s->one));
-    PUSH(o->nodes, ((OnnxNode){ format("#%d", o->numbers), format("Identity %s", o->tensor.at[s->one->id]) }));
+    PUSH(o->nodes, ((OnnxNode){ format("#%d", o->numbers), format("Identity %s", whole) }));
 }
 
 /* Of the nodes from `first` on those that depend on the step come last. Where they begin. */
@@ -153,7 +154,9 @@ static void scan_node(Onnx *o, Recurrence *r, const char *starts, const char *bo
         text_addf(&names, "%s ", name);
         text_addf(&axes, "%s%d", axes.length ? "," : "", s->axis);
         text_addf(&directions, "%s%d", directions.length ? "," : "", r->loop->step < 0);
-        onnx_hold(o, s->whole, name);
+        Held h = { .name = name };
+        for (int a = 0; a < MAX_RANK; a++) h.order[a] = a;
+        onnx_hold(o, s->whole, h);
     }
     const char *steps = onnx_node(o, "Affine [%d] %d %d", r->loop->extent, r->loop->step < 0 ? r->loop->extent - 1 : 0, r->loop->step);
     const char *text = format("Scan%s %s num_scan_inputs=1%s%s {\n%s}", starts, steps,

@@ -97,19 +97,40 @@ static const char *title(const Onnx *o, const Tensor *t)
     return onnx_name_is_taken(o, plain) ? t->name : plain;
 }
 
-void onnx_hold(Onnx *o, const Tensor *t, const char *name)
+static Held in_order(const char *name)
 {
-    while (o->tensor.count <= t->id) PUSH(o->tensor, NULL);
-    o->tensor.at[t->id] = name;
+    Held h = { .name = name };
+    for (int a = 0; a < MAX_RANK; a++) h.order[a] = a;
+    return h;
+}
+
+void onnx_hold(Onnx *o, const Tensor *t, Held h)
+{
+    while (o->tensor.count <= t->id) PUSH(o->tensor, in_order(NULL));
+    o->tensor.at[t->id] = h;
+}
+
+Held onnx_held(const Onnx *o, const Tensor *t) { return t->id < o->tensor.count ? o->tensor.at[t->id] : in_order(NULL); }
+
+const char *onnx_whole(Onnx *o, const Tensor *t)
+{
+    Held h = onnx_held(o, t);
+    int64_t from[MAX_RANK] = {0};
+    bool moved = false;
+    for (int k = 0; k < t->rank; k++) {
+        from[h.order[k]] = k;
+        moved |= h.order[k] != k;
+    }
+    return moved ? onnx_transposed(o, h.name, from, t->rank) : h.name;
 }
 
 /* A node that was made last, and has no name of its own, takes the tensor's; not within a recurrence, where names of the
  * whole graph must differ. */
-static void hold(Onnx *o, Tensor *t, const char *name)
+static void hold(Onnx *o, Tensor *t, Held h)
 {
     OnnxNode *last = o->nodes.count ? &o->nodes.at[o->nodes.count - 1] : NULL;
-    if (last && last->name == name && *name == '#' && !o->scan) last->name = name = title(o, t);
-    onnx_hold(o, t, name);
+    if (last && last->name == h.name && *h.name == '#' && !o->scan) last->name = h.name = title(o, t);
+    onnx_hold(o, t, h);
 }
 
 /* ---- pieces ------------------------------------------------------------------------------------------------------ */
@@ -175,6 +196,23 @@ static bool is_last(const Onnx *o, const Equation *e)
     return at == last;
 }
 
+/* A value whose axes are those of the tensor, in any order with the batch first, holds it. Not for an output. */
+static bool as_it_comes(Onnx *o, const Equation *e, Wire w, const Span *block)
+{
+    Held h = { .name = w.name };
+    if (w.rank != e->out->rank || w.rank != e->indices) return false;
+    for (int k = 0; k < w.rank; k++) {
+        int axis = -1;
+        for (int a = 0; a < w.rank; a++) if (block[a].plain && sum_plain(e->left[a]) == w.axis[k]) axis = a;
+        if (axis < 0 || (w.axis[k]->batch && k)) return false;
+        h.order[k] = axis;
+    }
+    for (int i = 0; i < o->program->outputs.count; i++)
+        if (o->program->outputs.at[i].value == e->out) return false;
+    hold(o, e->out, h);
+    return true;
+}
+
 /* ---- an equation's value ----------------------------------------------------------------------------------------- */
 void onnx_store(Onnx *o, const Equation *e, Wire value)
 {
@@ -187,9 +225,10 @@ void onnx_store(Onnx *o, const Equation *e, Wire value)
         }
         whole &= now.block[a].length == e->out->extent[a];
     }
+    if (whole && as_it_comes(o, e, value, now.block)) return;
     now.name = as_array(o, e, value, now.block);
     if (whole) {
-        hold(o, e->out, now.name);
+        hold(o, e->out, in_order(now.name));
         return;
     }
     Piece p = { e, { .name = now.name } };
@@ -206,5 +245,5 @@ void onnx_store(Onnx *o, const Equation *e, Wire value)
         count++;
     }
     onnx_frame(o, e);
-    hold(o, e->out, put_together(o, e->out, part, count));
+    hold(o, e->out, in_order(put_together(o, e->out, part, count)));
 }

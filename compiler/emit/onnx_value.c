@@ -1,6 +1,6 @@
-/* onnx_value.c: expressions as ONNX nodes (onnx.h). A value has the axes of the indices that it depends on and no others,
- * in the order of the frame; an operator's arguments are aligned at their last axes, as ONNX does it, with axes of length 1
- * between. Integer sums are int64 values: of indices alone they are constants. */
+/* onnx_value.c: expressions as ONNX nodes (onnx.h). A value has the axes of the indices that it depends on and no others.
+ * What an operator makes has the order of the argument with the most axes, if that has them all, else the frame's: so what
+ * follows a Conv keeps its order. Arguments are aligned at their last axes, as ONNX does it, with axes of length 1 between. Integer sums are int64 values: of indices alone they are constants. */
 #include "emit/onnx.h"
 #include <math.h>
 #include <stdlib.h>
@@ -39,6 +39,8 @@ static const char *aligned(Onnx *o, const Wire *w, const Wire *with)
     int64_t at[MAX_AXES];
     int count = 0, first = 0;
     if (!w->rank) return w->name;
+    Wire own = onnx_ordered(o, *w, with->axis, with->rank);
+    w = &own;
     while (first < with->rank && with->axis[first] != w->axis[0]) first++;
     for (int i = first; i < with->rank; i++) if (!wire_has(w, with->axis[i])) at[count++] = i - first;
     return count ? onnx_node(o, "Unsqueeze %s axes=[%s]", w->name, ints_text(at, count)) : w->name;
@@ -68,16 +70,24 @@ static const char *exponential_share(Onnx *o, const char *e, const char *scale, 
     return onnx_node(o, "Softmax %s axis=%d", x, last);
 }
 
+static void axes_of(const Onnx *o, int count, const Wire *args, Wire *out)
+{
+    int most = 0;
+    for (int i = 1; i < count; i++) if (args[i].rank > args[most].rank) most = i;
+    for (int k = 0; k < o->frame_count; k++)
+        for (int i = 0; i < count; i++)
+            if (wire_has(&args[i], o->frame[k])) {
+                out->axis[out->rank++] = o->frame[k];
+                break;
+            }
+    if (out->rank == args[most].rank) memcpy(out->axis, args[most].axis, sizeof out->axis);
+}
+
 Wire onnx_each(Onnx *o, const char *operator, Type type, int count, const Wire *args)
 {
     Wire out = { .type = type };
     Text t = {0};
-    for (int k = 0; k < o->frame_count; k++)
-        for (int i = 0; i < count; i++)
-            if (wire_has(&args[i], o->frame[k])) {
-                out.axis[out.rank++] = o->frame[k];
-                break;
-            }
+    axes_of(o, count, args, &out);
     const char *name[3] = { "" };
     for (int i = 0; i < count; i++) name[i] = aligned(o, &args[i], &out);
     if (!strcmp(operator, "Mul") && (out.name = exponential_share(o, name[0], name[1], out.rank - 1))) return out;
@@ -236,7 +246,7 @@ static Wire compute(Onnx *o, const Node *e)
     switch (e->op) {
     case OP_NUM: return onnx_literal(e->type, e->number);
     case OP_INT: return onnx_sum(o, e->sum[0]);
-    case OP_READ: return onnx_read(o, e, true);
+    case OP_READ: return onnx_read(o, e);
     case OP_IN: return within_range(o, e);
     case OP_FLOOR_DIV: case OP_MOD: case OP_EXACT: return floor_quotient(o, e);
     case OP_COUNT: {

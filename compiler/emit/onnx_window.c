@@ -138,30 +138,29 @@ static const char *attributes(const Image *x, bool dilations)
 }
 
 /* ---- the image as ONNX wants it ---------------------------------------------------------------------------------- */
-static const char *held_by(Onnx *o, const Node *read)
+/* The tensor, with an index of its own for each axis. */
+static Wire held_by(Onnx *o, const Node *read, const Index **axis)
 {
-    const Index *axis[MAX_AXES];
     const Tensor *t = read->tensor;
     for (int a = 0; a < t->rank; a++) {
         Index *i = NEW(Index);
         *i = (Index){ .extent = t->extent[a], .batch = a == 0 && t->batch, .name = "" };
         axis[a] = i;
     }
-    return onnx_read(o, node_read_at(read->tensor, axis), false).name;
+    return onnx_read(o, node_read_at(read->tensor, axis));
 }
 
 /* Its axes in the given order, the first `lead` as they are, the next `joined` (none: length 1) as one, then the windows. */
 static const char *arranged(Onnx *o, const Image *x, const int *order, int lead, int joined)
 {
     const Tensor *t = x->read->tensor;
-    const char *name = held_by(o, x->read);
-    int64_t perm[MAX_AXES], shape[MAX_AXES], size = 1;
+    const Index *axis[MAX_AXES], *wanted[MAX_AXES];
+    int64_t shape[MAX_AXES], size = 1;
     int count = 0, rank = 0;
-    bool moved = false;
-    for (int k = 0; k < lead + joined; k++) perm[count++] = order[k];
-    for (int k = 0; k < x->windows; k++) perm[count++] = x->window[k].axis;
-    for (int k = 0; k < count; k++) moved |= perm[k] != k;
-    if (moved) name = onnx_transposed(o, name, perm, count);
+    Wire w = held_by(o, x->read, axis);
+    for (int k = 0; k < lead + joined; k++) wanted[count++] = axis[order[k]];
+    for (int k = 0; k < x->windows; k++) wanted[count++] = axis[x->window[k].axis];
+    const char *name = onnx_ordered(o, w, wanted, count).name;
     if (joined == 1 && lead == 1) return name;
     if (lead) shape[rank++] = t->batch && order[0] == 0 ? 0 : t->extent[order[0]];
     else shape[rank++] = 1;
@@ -206,7 +205,7 @@ bool onnx_pool(Onnx *o, const Equation *e, Wire *out)
     }
     for (int k = 0; k < out->rank; k++) shape[k] = extent_text(out->axis[k]);
     out->name = joined == 1 && lead == 1 ? name : onnx_shaped(o, name, shape, out->rank);
-    if (e->reduction == RED_SUM) *out = onnx_each(o, "Mul", TYPE_FLOAT, 2, (Wire[]){ onnx_sorted(o, *out), onnx_literal(TYPE_FLOAT, (double)size) });
+    if (e->reduction == RED_SUM) *out = onnx_each(o, "Mul", TYPE_FLOAT, 2, (Wire[]){ *out, onnx_literal(TYPE_FLOAT, (double)size) });
     return true;
 }
 
@@ -298,7 +297,7 @@ static const char *kernel_name(Onnx *o, const Node *kernel, const Filter *f)
         if (w->tap) order[count++] = w->tap;
         shape[rank++] = w->tap ? w->tap->extent : 1;
     }
-    Wire w = onnx_ordered(o, onnx_read(o, kernel, false), order, count);
+    Wire w = onnx_ordered(o, onnx_read(o, kernel), order, count);
     bool as_it_is = f->groups + f->filters == 1 && f->inners == 1 && rank == count;
     return as_it_is ? w.name : onnx_shaped(o, w.name, shape, rank);
 }

@@ -8,7 +8,7 @@ import numpy, onnx
 from onnx import shape_inference
 import operators
 
-BY_OPENCV = {"classes"}
+BY_OPENCV = {"classes", "images"}
 MADE = {                                                     # operators that the model must have come to
     "classes": {"MatMul", "Softmax", "Tanh"}, "images": {"Conv", "MaxPool", "AveragePool", "Relu", "Softmax"},
     "convolution": {"Conv", "MaxPool", "AveragePool"}, "recurrent": {"Scan", "Sigmoid"}, "attention": {"MatMul"},

@@ -62,7 +62,7 @@ def write_others(out):
         for i, (values, kind) in enumerate(zip(arrays, ["f4", "i4", "?", "f4"])):
             save(out, f"{name}.x{i}", values.astype(kind))
     save(out, "own.t", draw.normal(size=(7, 1)).astype("f4"))
-    save(out, "images.image", draw.normal(size=(20, 8, 8, 2)).astype("f4"))
+    save(out, "images.image", draw.normal(size=(20, 10, 10, 2)).astype("f4"))
     save(out, "images.t", draw.uniform(size=(20, 3)).astype("f4"))
     features = draw.normal(size=(30, 4)) * [1, 10, 0.1, 1] + [0, 100, 1, -5]
     save(out, "classes.features", features.round(3).astype("f4"))
