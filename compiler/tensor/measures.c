@@ -187,7 +187,7 @@ static Value last_axis_dropped(Value v)
     if (o && o->definition->params.count && !o->definition->params.at[0].has_axes) {
         Origin *dropped = NEW(Origin);
         *dropped = (Origin){ .definition = o->definition, .count = o->count };
-        dropped->args = arena_copy(o->args, sizeof *o->args * (size_t)(o->count ? o->count : 1));
+        dropped->args = arena_copy(o->args, sizeof *o->args * (size_t)o->count);
         for (int i = 0; i < o->count; i++)
             if (o->args[i].value.kind == VALUE_TENSOR && o->args[i].value.whole->rank == v.whole->rank)
                 dropped->args[i].value = last_axis_dropped(o->args[i].value);

@@ -66,7 +66,7 @@ static const Origin *origin_viewed(Scope *s, const Tensor *t, const Definition *
     if (!o) return NULL;
     Origin *out = NEW(Origin);
     *out = (Origin){ .definition = g, .count = o->count };
-    out->args = arena_copy(o->args, sizeof *o->args * (size_t)(o->count ? o->count : 1));
+    out->args = arena_copy(o->args, sizeof *o->args * (size_t)o->count);
     for (int i = 0; i < o->count; i++) {
         Tensor *z = value_leaf(o->args[i].value);
         if (same_shape(z, under)) out->args[i].value = viewed(s, q, z);

@@ -272,7 +272,7 @@ static void split(Scope *s, int begin, int extent)
 {
     Program *p = s->e->program;
     int count = p->equations.count - begin, inner = 0;
-    Equation **at = arena_copy(p->equations.at + begin, sizeof *at * (size_t)(count ? count : 1));
+    Equation **at = arena_copy(p->equations.at + begin, sizeof *at * (size_t)count);
     Equation **loop = NEW_ARRAY(Equation *, count + 1);
     Graph g = graph_of(at, count);
     p->equations.count = begin;
@@ -305,9 +305,9 @@ void scan_run(Scope *s, const Statement *st)
     }
     extent = r->extent;
     Body body = { 0 };
+    int begin = s->e->program->equations.count, errors = error_count();
     body_collect(s, &st->body, &body);
     Tensor **tensor = NEW_ARRAY(Tensor *, body.count + 1);
-    int begin = s->e->program->equations.count, errors = error_count();
     if (!prepare(s, &body, tensor)) return;
     for (int i = 0; i < body.count; i++) scan_equation(s, body.at[i], st->name, tensor[i]);
     s->locals.count = 0;

@@ -207,6 +207,10 @@ static void derivative_run(Scope *s, const Statement *st)
     Value d = express(s, st->value);
     if (y.kind == VALUE_POISON || x.kind == VALUE_POISON || d.kind == VALUE_POISON) return;
     if (!value_is_run_time(y) || !value_is_run_time(x)) return; /* computed at compile time: nothing to differentiate */
+    if (!value_is_run_time(d) && d.kind != VALUE_NUMBER) {
+        scope_error(s, st->value->at, "a derivative must be a number, this is %s", value_kind_text(d));
+        return;
+    }
     const Whole *w = y.kind == VALUE_TENSOR ? y.whole : NULL;
     const Node *read = w ? w->node : y.node;
     if (read->op != OP_READ || read->tensor->role != ROLE_TEMP) {

@@ -336,7 +336,7 @@ static void order_equation(Order *o, int i)
 static void reorder(Program *p, int begin)
 {
     Order o = { .p = p, .begin = begin, .count = p->equations.count - begin };
-    o.at = arena_copy(p->equations.at + begin, sizeof *o.at * (size_t)(o.count ? o.count : 1));
+    o.at = arena_copy(p->equations.at + begin, sizeof *o.at * (size_t)o.count);
     o.done = NEW_ARRAY(bool, o.count + 1);
     for (int i = 0; i < o.count; i++)
         if (!map_get(&o.place, o.at[i]->out)) map_set(&o.place, o.at[i]->out, (void *)(intptr_t)(i + 1));
