@@ -213,6 +213,27 @@ static int write_files(Compilation *c)
     return files_write(files, count, o->write_if_changed);
 }
 
+/* What a stage prints goes to -o FILE whole or not at all, as the C does; else to the standard output. */
+static int print_stage(Compilation *c, const char *stage)
+{
+    const Options *o = c->options;
+    if (!o->output || !strcmp(o->output, "-")) return compile(c, stage, stdout) ? stream_close(stdout) : EXIT_INPUT;
+    char *at = NULL;
+    size_t length = 0;
+    FILE *to = open_memstream(&at, &length);
+    bool good = to && compile(c, stage, to), kept = to && !ferror(to);
+    if (!to || fclose(to) || !kept) {
+        error_plain("there is not enough memory to print %s", stage);
+        good = false;
+    }
+    Text text = {0};
+    if (good) text_add_n(&text, at, length);
+    free(at);
+    OutputFile file = { .path = o->output, .text = &text };
+    if (!good || overwrites(c, &file, 1)) return EXIT_INPUT;
+    return files_write(&file, 1, o->write_if_changed);
+}
+
 /* Turns a compiled file into C; the paths of the two files are the caller's. */
 static int compile_file(const Options *o)
 {
@@ -220,7 +241,7 @@ static int compile_file(const Options *o)
     if (o->emit && !is_stage(o->emit)) return EXIT_USAGE;
     c.source = source_read(o->input, NULL);
     if (!c.source) return EXIT_IO;
-    if (o->emit) return compile(&c, o->emit, stdout) ? stream_close(stdout) : EXIT_INPUT;
+    if (o->emit) return print_stage(&c, o->emit);
     if (!compile(&c, NULL, stdout)) return EXIT_INPUT;
     if (o->summary) emit_summary(c.model, c.plan, stdout);
     int status = write_files(&c);
@@ -231,8 +252,8 @@ static int format_file(const Options *o)
 {
     Compilation c = { .options = o, .source = source_read(o->input, NULL) };
     if (!c.source) return EXIT_IO;
-    if (!compile(&c, "format", o->in_place ? NULL : stdout)) return EXIT_INPUT;
-    if (!o->in_place) return stream_close(stdout);
+    if (!o->in_place) return print_stage(&c, "format");
+    if (!compile(&c, "format", NULL)) return EXIT_INPUT;
     Text t = {0};
     text_add(&t, format_source(c.file));
     OutputFile file = { .path = o->input, .text = &t };

@@ -11,7 +11,7 @@ _dlnc() {
         return
     fi
     case $word in
-    -*) options=$(dlnc --help 2>/dev/null | grep -oE '^ +-[-A-Za-z]+=?' | tr -d ' ')
+    -*) options=$(dlnc --help 2>/dev/null | grep -E '^  -' | cut -c 1-30 | grep -oE -- '--?[A-Za-z][-A-Za-z]*=?')
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
         [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace ;;
     *)  mapfile -t COMPREPLY < <(compgen -f -X '!*.dln' -- "$word"; compgen -d -- "$word"

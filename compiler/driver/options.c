@@ -132,7 +132,7 @@ static int set_limit(Options *o, const char *v)
 
 /* in_head: it changes the C, and stands in the head of the file */
 static const struct Option { const char *name, *value, *what; Set *set; bool in_head; } table[] = {
-    { "-o", "FILE", "where the C goes (default MODEL.c; the header beside it; - for the standard output)", set_output, false },
+    { "-o", "FILE", "where the C goes (default MODEL.c; header beside it; -: stdout), or what --emit, --format print", set_output, false },
     { "--emit", "STAGE", "print one stage: tokens ast program gradients kernels plan loops c h dot summary html", set_emit, false },
     { "--explain", "NAME", "what NAME is: a layer, loss, .., function, word, setting; empty: all names; FILE.dln: its own too", set_explain, false },
     { "--summary", NULL, "also print the table of layers, parameters and memory", set_summary, false },
@@ -222,6 +222,29 @@ static const char *describe(int argc, char **argv)
     return text_string(&t);
 }
 
+/* Options that say two things at once. 0, or EXIT_USAGE after an error. */
+static int together(const Options *o)
+{
+    bool depends = o->depends || o->depfile, to_stdout = o->output && !strcmp(o->output, "-");
+    const struct { bool wrong; const char *message; } rules[] = {
+        { o->accumulate && o->emit_options.inference_only, "--accumulate belongs to training, --inference-only writes none" },
+        { o->rest && !o->run, "what follows -- is for `dlnc run`" },
+        { o->run && depends, "-MD and -MF are not for `dlnc run`" },
+        { o->run && o->output, "-o is not for `dlnc run`, which keeps neither the C nor the program" },
+        { o->run && o->emit, "--emit is not for `dlnc run`" },
+        { o->run && (o->format || o->explain), "--format and --explain are not for `dlnc run`" },
+        { o->explain && o->output, "-o is not for --explain, which writes to the standard output" },
+        { o->emit && depends, "-MD and -MF go with the C, not with --emit" },
+        { o->format && o->emit, "--format and --emit: one of the two" },
+        { o->in_place && o->output, "--in-place rewrites the file itself: no -o" },
+        { to_stdout && depends, "-MD and -MF need an output that has a name: -o FILE" },
+        { to_stdout && o->summary, "--summary and -o - would both write to the standard output" },
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].wrong) return usage_error(rules[i].message);
+    return 0;
+}
+
 int options_read(Options *o, int argc, char **argv)
 {
     *o = (Options){ .emit_options = { .fuse = true, .blas = BLAS_AUTO, .version = DLNC_VERSION } };
@@ -245,15 +268,8 @@ int options_read(Options *o, int argc, char **argv)
         if (argc < 2) print_help(stderr);
         return argc < 2 ? EXIT_USAGE : usage_error("no input file");
     }
-    if (o->explain && o->run) return usage_error("--explain is not for `dlnc run`");
-    if (o->accumulate && o->emit_options.inference_only)
-        return usage_error("--accumulate belongs to training, --inference-only writes none");
-    if (o->rest && !o->run) return usage_error("what follows -- is for `dlnc run`");
-    if ((o->depends || o->depfile) && o->run) return usage_error("-MD and -MF are not for `dlnc run`");
-    if (o->output && !strcmp(o->output, "-")) {
-        if (o->depends || o->depfile) return usage_error("-MD and -MF need an output that has a name: -o FILE");
-        if (o->summary) return usage_error("--summary and -o - would both write to the standard output");
-    }
+    int status = together(o);
+    if (status) return status;
     o->emit_options.options = describe(argc, argv);
     return -1;
 }
