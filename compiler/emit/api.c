@@ -25,9 +25,10 @@ bool kept_in_inference(const Emission *e, const Tensor *t)
     return plan_storage(e->plan, t)->offset < e->plan->weight_bytes;
 }
 
+/* Nothing that predicts needs it. */
 static bool is_optimizer_state(const Emission *e, const Tensor *t)
 {
-    return t->role == ROLE_STATE && !kept_in_inference(e, t);
+    return t->role == ROLE_STATE && (t->measures || !kept_in_inference(e, t));
 }
 
 enum { STATE_HEAD = 56 };        /* magic 8, version and byte order 8, model 8, seed 8, iteration 8, passes 8, settings, clocks; checksum 8 */

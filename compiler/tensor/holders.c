@@ -171,6 +171,14 @@ static void count_parameters(Scope *s, const Tensor *t)
     }
 }
 
+/* Within a loss or a metric of the train block. */
+static bool in_measure(const Scope *s)
+{
+    for (; s; s = s->caller)
+        if (s->in_train) return true;
+    return false;
+}
+
 static Tensor *holder_new(Scope *s, const Statement *st, const Left *l, const char *path)
 {
     Elaboration *e = s->e;
@@ -182,6 +190,7 @@ static Tensor *holder_new(Scope *s, const Statement *st, const Left *l, const ch
     }
     Tensor *t = tensor_named(path, l, is_param ? ROLE_PARAM : ROLE_STATE, st->at);
     t->frozen = is_param && !s->trainable;
+    t->measures = !is_param && in_measure(s);
     PUSH(e->model->kept, t);
     foreign_set(s, st, l, t);
     initialize(s, st, l, t);

@@ -146,6 +146,7 @@ struct Tensor {
     const char *foreign; int foreign_rank; const Sum *const *foreign_subs; int foreign_indices; const Index *const *foreign_index;
     const int *foreign_extent;   /* the shape there: several tensors may be parts of one (foreign.c) */
     bool frozen;                 /* PARAM: trainable = false */
+    bool measures;               /* STATE: of a loss or metric; what predicts does without it */
 };
 int64_t tensor_size(const Tensor *t);            /* elements, at the full batch */
 

@@ -13,6 +13,7 @@ typedef enum {
     OPTION_SEED,
     OPTION_THREADS,
     OPTION_LIMIT,
+    OPTION_CLASS_WEIGHTS,
     OPTION_MEMORY,
     OPTION_DATA,
     OPTION_WEIGHTS,
@@ -47,6 +48,9 @@ static const struct Row {
     [OPTION_SEED] = { "--seed", "N", "of initial weights, order of samples, dropout", TAKES_INTEGER, 0, INT64_MAX },
     [OPTION_THREADS] = { "--threads", "N", "threads to compute with", TAKES_INTEGER, 1, 256 },
     [OPTION_LIMIT] = { "--limit", "N", "use the first N training samples only", TAKES_INTEGER, 1, INT64_MAX },
+    [OPTION_CLASS_WEIGHTS] = { "--class-weights", "LIST",
+                               "train: in place of the loss's class_weight: 1,2,1.5 in order, or NAME=2,..", TAKES_TEXT,
+                               0, 0 },
     [OPTION_MEMORY] = { "--memory", "MB", "a field of more data lies in a file (else: half of the machine's memory)",
                         TAKES_INTEGER, 1, INT64_C(1) << 40 },
     [OPTION_DATA] = { "--data", "DIR", "folder of the data files (else $DLN_DATA, else here)", TAKES_TEXT, 0, 0 },
@@ -155,6 +159,7 @@ static void text_store(Options *o, Option which, const char *value)
     case OPTION_INPUT: o->input = value; break;
     case OPTION_OUTPUT: o->output = value; break;
     case OPTION_PLOT: o->plot = value; break;
+    case OPTION_CLASS_WEIGHTS: o->class_weights = value; break;
     default: o->log = value; break;
     }
 }
@@ -311,6 +316,8 @@ bool options_read(Options *o, int argc, char **argv, const dln_model *m, Problem
     if (o->has_layout && o->command != COMMAND_EXPORT)
         return problem_set(p, EXIT_USAGE, "--layout is for export; what train loads is said by weights = of %s",
                            m->source);
+    if (o->class_weights && o->command != COMMAND_TRAIN)
+        return problem_set(p, EXIT_USAGE, "--class-weights is for train; they are kept with the weights");
     if (o->has_format && o->command != COMMAND_PREDICT)
         return problem_set(p, EXIT_USAGE, "--format is for predict");
     if (o->plot && !ends_in(o->plot, ".svg"))

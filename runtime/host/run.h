@@ -16,7 +16,7 @@ typedef enum { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_PLAIN, PROGRESS_JSON, PROGR
 typedef struct Options {
     Command command;
     int64_t epochs, steps, batch, seed, threads, limit, memory;  /* -1: not given */
-    const char *folder, *weights, *log, *plot, *input, *output, *part;
+    const char *folder, *weights, *log, *plot, *input, *output, *part, *class_weights;
     ProgressKind progress;
     bool quiet, resume, save, has_validate, validate, has_layout, torch, has_format, json;
     double *setting;                                             /* for each of the model; NAN: not given */
@@ -222,6 +222,9 @@ typedef struct Policy {
 } Policy;
 bool policy_read(Policy *policy, const dln_model *m, bool validated, Problem *p);
 bool monitor_better(const Monitor *monitor, double value, double best);      /* best NAN: none yet */
+
+/* weigh.c: --class-weights, once the names of classes are known. */
+bool class_weights_set(Run *r, Problem *p);
 
 /* prefetch.c: the next samples, while a step is computed. */
 typedef enum { PREFETCH_IDLE, PREFETCH_ASKED, PREFETCH_BEGUN, PREFETCH_READY } PrefetchState;

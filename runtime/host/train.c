@@ -156,6 +156,7 @@ static bool trainer_begin(Trainer *t, Run *r, Problem *p)
     if (stem > 12 && !strcmp(r->weights + stem - 12, ".safetensors")) stem -= 12;
     if (!(t->best_path = text_join(p, "%.*s.best.safetensors", (int)stem, r->weights))) return false;
     if (o->resume ? !trainer_resume(t, p) : !trainer_measure(t, p)) return false;
+    if (!class_weights_set(r, p)) return false;
     trainer_plan(t);
     trainer_clock(t, "steps", (double)t->total_steps);
     trainer_clock(t, "epoch", (double)t->at.epoch);
