@@ -102,7 +102,8 @@ $(BUILD)/library.o $(BUILD)/core_text.o $(BUILD)/page_text.o $(BUILD)/word_text.
 PROTOBUF := $(if $(shell command -v protoc-c),$(filter /%,$(shell $(CC) -print-file-name=libprotobuf-c.a)))
 HOST_OBJECTS := $(HOST:%.c=$(BUILD)/%.o)
 ifneq ($(PROTOBUF),)
-HOST_OBJECTS := $(HOST_OBJECTS:%/host/onnx.o=%/onnx/onnx.o) $(BUILD)/runtime/onnx/onnx.pb-c.o $(BUILD)/runtime/onnx/protobuf-c.o
+HOST_OBJECTS := $(patsubst %/host/onnx.o,%/onnx/onnx.o,$(HOST_OBJECTS:%/host/onnx_fold.o=%/onnx/onnx_fold.o)) \
+                $(BUILD)/runtime/onnx/onnx.pb-c.o $(BUILD)/runtime/onnx/protobuf-c.o
 endif
 
 $(BUILD)/libdln.a: $(HOST_OBJECTS)
@@ -127,7 +128,7 @@ $(BUILD)/runtime/onnx/onnx.pb-c.c: runtime/host/onnx.proto
 $(BUILD)/runtime/onnx/onnx.pb-c.o: $(BUILD)/runtime/onnx/onnx.pb-c.c
 	$(CC) $(CPPFLAGS) -std=c11 $(CFLAGS) -fPIC -c -o $@ $<
 
-$(BUILD)/runtime/onnx/onnx.o: runtime/host/onnx.c $(BUILD)/runtime/onnx/onnx.pb-c.c
+$(BUILD)/runtime/onnx/onnx.o $(BUILD)/runtime/onnx/onnx_fold.o: $(BUILD)/runtime/onnx/%.o: runtime/host/%.c $(BUILD)/runtime/onnx/onnx.pb-c.c
 	$(CC) $(CPPFLAGS) $(DLN_FLAGS) $(CFLAGS) -DDLN_ONNX -I$(@D) -fPIC -MMD -MP -c -o $@ $<
 
 $(BUILD)/runtime/onnx/protobuf-c.o: $(PROTOBUF)
