@@ -80,7 +80,10 @@ bool plot_round(Plot *plot, int64_t round, const double *values, const double *v
     return seconds_now() - plot->drawn < 1 || plot_write(plot, p);
 }
 
-/* The smallest and the largest of figure `at` in both curves; false: there is no finite number. */
+/* Differences of what is drawn are finite, too. */
+static bool is_drawn(double v) { return fabs(v) <= 1e300; }
+
+/* The smallest and the largest of figure `at` in both curves; false: there is none to be drawn. */
 static bool extremes(const Plot *plot, int at, double *low, double *high)
 {
     *low = (double)INFINITY;
@@ -88,7 +91,7 @@ static bool extremes(const Plot *plot, int at, double *low, double *high)
     for (size_t i = 0; i < plot->points; i++)
         for (int k = 0; k < 2; k++) {
             double v = point_of(plot, i)[1 + at + k * plot->count];
-            if (!isfinite(v)) continue;
+            if (!is_drawn(v)) continue;
             if (v < *low) *low = v;
             if (v > *high) *high = v;
         }
@@ -146,7 +149,7 @@ static Axis axis_rounds(const Plot *plot)
 
 static double share(const Axis *a, double v)
 {
-    return a->log ? log(v / a->low) / log(a->high / a->low) : (v - a->low) / (a->high - a->low);
+    return a->log ? (log(v) - log(a->low)) / (log(a->high) - log(a->low)) : (v - a->low) / (a->high - a->low);
 }
 
 static double place_x(const Axis *a, double v) { return LEFT + share(a, v) * (WIDTH - LEFT - RIGHT); }
@@ -188,7 +191,7 @@ static void write_curve(Writer *w, const Plot *plot, const Axis *x, const Axis *
     bool open = false;
     for (size_t i = 0; i < plot->points; i++) {
         double v = point_of(plot, i)[1 + at];
-        if (isfinite(v)) {
+        if (is_drawn(v)) {
             if (!open) write_text(w, "<polyline class=\"%s\" points=\"", class);
             write_text(w, open ? " %.1f,%.1f" : "%.1f,%.1f", place_x(x, point_of(plot, i)[0]), place_y(y, v));
             open = true;
@@ -200,7 +203,7 @@ static void write_curve(Writer *w, const Plot *plot, const Axis *x, const Axis *
     if (open) write_text(w, "\"/>\n");
     for (size_t i = 0; plot->points <= DOTS && i < plot->points; i++) {
         const double *point = point_of(plot, i);
-        if (isfinite(point[1 + at]))
+        if (is_drawn(point[1 + at]))
             write_text(
                 w, "<circle class=\"dot %s\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"><title>%s %.0f: %.6g</title></circle>\n",
                 class, place_x(x, point[0]), place_y(y, point[1 + at]), plot->in_steps ? "round" : "epoch", point[0],

@@ -105,6 +105,27 @@ Test(memory, every_allocation_may_fail)
     try_all(small_model(), prediction);
 }
 
+/* Curves, records, other forms of predictions and weights, and a training that goes on. */
+Test(memory, every_allocation_for_what_is_written_may_fail)
+{
+    char *training[] = { "model", "train", "-q", "--epochs", "2", "--log", "l.jsonl", "--plot", "c.svg", NULL };
+    char *going_on[] = { "model", "train", "-q", "--epochs", "3", "--resume", "--plot", "c.svg", "--weights", "w", NULL };
+    char *json[] = { "model", "predict", "--format", "json", "--weights", "w", NULL };
+    char *archive[] = { "model", "export", "--output", "x.npz", "--weights", "w", NULL };
+    char *constants[] = { "model", "export", "--output", "x.h", "--weights", "w", NULL };
+    char *first[] = { "model", "train", "-q", "--epochs", "1", "--weights", "w", "--plot", "c.svg", NULL };
+    char *facts[] = { "model", "info", "--weights", "w", NULL };
+    dln_model *m = small_model();
+    file_make("t.csv", "1,2,a\n3,4,b\n5,6,a\n1,1,b\n", 24);
+    cr_assert(WEXITSTATUS(run_without(m, first, 1L << 60, false)) == 97);
+    try_all(m, json);
+    try_all(m, archive);
+    try_all(m, constants);
+    try_all(m, facts);
+    try_all(m, training);
+    try_all(m, going_on);
+}
+
 /* With weights = safetensors("w", layout = torch), and written in that layout. */
 Test(memory, every_allocation_for_weights_of_layers_may_fail)
 {
