@@ -133,7 +133,7 @@ static int set_limit(Options *o, const char *v)
 /* in_head: it changes the C, and stands in the head of the file */
 static const struct Option { const char *name, *value, *what; Set *set; bool in_head; } table[] = {
     { "-o", "FILE", "where the C goes (default MODEL.c; header beside it; -: stdout), or what --emit, --format print", set_output, false },
-    { "--emit", "STAGE", "print one stage: tokens ast program gradients kernels plan loops c h dot summary html", set_emit, false },
+    { "--emit", "STAGE", "print one stage: tokens ast program gradients onnx kernels plan loops c h dot summary html", set_emit, false },
     { "--explain", "NAME", "what NAME is: a layer, loss, .., function, word, setting; empty: all names; FILE.dln: its own too", set_explain, false },
     { "--summary", NULL, "also print the table of layers, parameters and memory", set_summary, false },
     { "--format", NULL, "print the file in its canonical form", set_format, false },

@@ -81,7 +81,6 @@ static const Index *whole_axis(const Node *read, int a)
 static bool image_of(const Equation *e, const Node *kernel, const Node *value, double padding, Image *out)
 {
     *out = (Image){ .read = padded_read(value, padding) };
-    bool taps = false;
     if (!out->read) return false;
     for (int a = 0; a < out->read->sums; a++) {
         Window w;
@@ -90,9 +89,8 @@ static bool image_of(const Equation *e, const Node *kernel, const Node *value, d
             continue;
         }
         out->window[out->windows++] = w;
-        taps |= w.tap != NULL;
     }
-    return taps;
+    return out->windows > 0;
 }
 
 static const Index *plain_index(const Image *x, int k) { return whole_axis(x->read, x->plain[k]); }
