@@ -311,26 +311,41 @@ static bool past_join(const Window *w, const Column *features, const Column *tar
     return true;
 }
 
-static bool window_columns(const Window *w, Table *t, Problem *p)
+static const Column *target_of(const Table *t)
+{
+    const Column *target = NULL;
+    for (int i = 0; i < t->columns; i++)
+        if (t->column[i].is_target) target = &t->column[i];
+    return target;
+}
+
+/* What a model takes of the windows. */
+static bool window_inputs(const Window *w, Table *t, Problem *p)
 {
     const Table *all = w->of->table;
-    const Column *target = NULL, *features = table_find(all, "features");
-    for (int i = 0; i < all->columns; i++)
-        if (all->column[i].is_target) target = &all->column[i];
+    const Column *target = target_of(all), *features = table_find(all, "features");
     for (int i = 0; i < all->columns; i++) {
         const Column *c = &all->column[i];
         if (c == target || (w->past && c == features)) continue;
         if (!window_column(w, c, c->name, 0, w->length, t, p)) return false;
     }
-    if (w->past) {
-        Column both;
-        if (!target) return problem_set(p, EXIT_INPUT, "data: window: past = true, but the table has no target");
-        if (!past_join(w, features, target, &both, p)) return false;
-        const bool good = window_column(w, &both, "features", 0, w->length, t, p);
-        if (!good) free(both.owned);
-        else t->column[t->columns - 1].owned = both.owned;
-        if (!good) return false;
-    }
+    if (!w->past) return true;
+    Column both;
+    if (!target) return problem_set(p, EXIT_INPUT, "data: window: past = true, but the table has no target");
+    if (!past_join(w, features, target, &both, p)) return false;
+    const bool good = window_column(w, &both, "features", 0, w->length, t, p);
+    if (good)
+        t->column[t->columns - 1].owned = both.owned;
+    else
+        free(both.owned);
+    return good;
+}
+
+static bool window_columns(const Window *w, Table *t, Problem *p)
+{
+    const Table *all = w->of->table;
+    const Column *target = target_of(all), *features = table_find(all, "features");
+    if (!window_inputs(w, t, p)) return false;
     if (!target && !w->horizon) return true;
     if (!target && !(target = features))
         return problem_set(p, EXIT_INPUT, "data: window: the table has neither a target nor features");
@@ -341,11 +356,10 @@ static bool window_columns(const Window *w, Table *t, Problem *p)
     return true;
 }
 
-static bool window_read(Data *d, Window *w, const dln_value *call, Problem *p)
+/* What the call says of windows, whatever they are of. */
+static bool window_settings(Window *w, const dln_value *call, Problem *p)
 {
-    static const char *const known[] = { "length", "horizon", "stride", "past", NULL };
-    if (!(w->of = argument_part(d, call, known, "window(series, length = 30)", p)) ||
-        !argument_integer(call, "length", 1, 1 << 24, &w->length, p) ||
+    if (!argument_integer(call, "length", 1, 1 << 24, &w->length, p) ||
         !argument_integer(call, "horizon", 0, 1 << 24, &w->horizon, p) ||
         !argument_integer(call, "stride", 1, 1 << 24, &w->stride, p) || !argument_flag(call, "past", &w->past, p))
         return false;
@@ -353,17 +367,39 @@ static bool window_read(Data *d, Window *w, const dln_value *call, Problem *p)
         return problem_set(p, EXIT_INPUT, "data: window takes one part; the rest has names: length = 30, horizon = 1");
     if (!w->length)
         return problem_set(p, EXIT_INPUT, "data: window needs the number of rows: window(series, length = 30)");
-    if (w->past && !w->horizon)
-        return problem_set(p, EXIT_INPUT, "data: window: with past = true and horizon = 0 a sample would hold its target");
-    if (w->of->table->ordered || w->of->table->slide || !part_in_order(w->of))
-        return problem_set(p, EXIT_INPUT, "data: window needs rows in order; %s is %s", w->of->name,
-                           part_in_order(w->of) ? "no table" : "mixed: split(.., shuffle = false) keeps them");
-    const uint64_t needed = (uint64_t)(w->length + w->horizon);
+    return !w->past || w->horizon ||
+           problem_set(p, EXIT_INPUT, "data: window: with past = true and horizon = 0 a sample would hold its target");
+}
+
+/* How many windows there are, with `ahead` rows after each. */
+static bool window_count(Window *w, int64_t ahead, Problem *p)
+{
+    const uint64_t needed = (uint64_t)(w->length + ahead);
     if (w->of->rows < needed)
         return problem_set(p, EXIT_INPUT, "data: window: %s has %llu rows, a sample takes %llu", w->of->name,
                            (unsigned long long)w->of->rows, (unsigned long long)needed);
     w->rows = (w->of->rows - needed) / (uint64_t)w->stride + 1;
     w->begin = (size_t)part_row(w->of, 0);
+    return true;
+}
+
+static bool window_read(Data *d, Window *w, const dln_value *call, Problem *p)
+{
+    static const char *const known[] = { "length", "horizon", "stride", "past", NULL };
+    if (!(w->of = argument_part(d, call, known, "window(series, length = 30)", p)) || !window_settings(w, call, p))
+        return false;
+    if (w->of->table->ordered || w->of->table->slide || !part_in_order(w->of))
+        return problem_set(p, EXIT_INPUT, "data: window needs rows in order; %s is %s", w->of->name,
+                           part_in_order(w->of) ? "no table" : "mixed: split(.., shuffle = false) keeps them");
+    return window_count(w, w->horizon, p);
+}
+
+/* Inputs alone: the last window ends with the last row, and what comes after it is what the model is asked for. */
+bool window_input(const dln_value *call, const Part *rows, Table *t, Problem *p)
+{
+    Window w = { .of = rows, .horizon = 1, .stride = 1 };
+    if (!window_settings(&w, call, p) || !window_count(&w, 0, p) || !window_inputs(&w, t, p)) return false;
+    t->rows = w.rows;
     return true;
 }
 

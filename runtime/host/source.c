@@ -477,13 +477,33 @@ static bool csv_input(Data *d, const Bytes *text, const char *path, size_t eleme
     return false;
 }
 
-const Part *data_input(Data *d, const char *path, Problem *p)
+/* A table of which the model takes windows: read with its target or without it, whichever makes windows that fit. */
+static bool series_input(Data *d, const Bytes *text, const char *path, const dln_field *input, Table *t, Problem *p)
 {
-    const dln_model *m = d->model;
-    const dln_field *input = NULL;
-    Table *t = NULL;
-    Bytes text = { 0 };
+    const dln_value *window = source_call(d->model, "window"), *call = source_call(d->model, "csv");
+    Table *rows = NULL;
     size_t elements = 1;
+    bool good = false;
+    for (int i = 0; i < input->rank; i++) elements *= (size_t)input->extent[i];
+    Part *part = part_of_table(d, path, strlen(path), &rows, p); /* the windows lie in its cells: it stays */
+    for (int bare = 0; part && bare < 2; bare++) {
+        table_free(t);
+        table_free(rows);
+        good = csv_read_as(d, call, bare, text, path, rows, p);
+        part->rows = rows->rows;
+        good = good && window_input(window, part, t, p);
+        const Column *c = good ? table_find(t, input->name) : NULL;
+        if (good && !c && t->columns == 1) c = t->column;
+        if (good && c && c->elements == elements) return true;
+        if (!argument(call, "target")) break;
+    }
+    return good;                                 /* a shape that does not fit is complained about later */
+}
+
+/* The only input of the model. */
+static const dln_field *only_input(const dln_model *m, Problem *p)
+{
+    const dln_field *input = NULL;
     for (int i = 0; i < m->fields; i++) {
         if (m->field[i].is_target) continue;
         if (input) {
@@ -492,36 +512,44 @@ const Part *data_input(Data *d, const char *path, Problem *p)
         }
         input = &m->field[i];
     }
-    if (!input) {
-        problem_set(p, EXIT_USAGE, "the model has no input");
-        return NULL;
-    }
+    if (!input) problem_set(p, EXIT_USAGE, "the model has no input");
+    return input;
+}
+
+/* The file tells by its first bytes what it is, else the data block says what texts are. */
+static bool input_read(Data *d, Bytes *file, const char *path, const dln_field *input, Table *t, Problem *p)
+{
+    const dln_model *m = d->model;
+    size_t elements = 1;
     for (int i = 0; i < input->rank; i++) elements *= (size_t)input->extent[i];
-    if (!data_read(path, &text, p)) return NULL;
-    bool idx = text.count >= 4 && !text.at[0] && !text.at[1];
-    bool array = text.count >= 6 && !memcmp(text.at, "\x93NUMPY", 6);
-    if (idx && !strcmp(path, "-")) {
-        problem_set(p, EXIT_USAGE, "IDX images are read from a file, not from standard input");
-        cells_free(text.at);
-        return NULL;
-    }
+    if (file->count >= 4 && !file->at[0] && !file->at[1])
+        return strcmp(path, "-")
+                   ? idx_read(path, input->name, t, p)
+                   : problem_set(p, EXIT_USAGE, "IDX images are read from a file, not from standard input");
+    if (file->count >= 6 && !memcmp(file->at, "\x93NUMPY", 6)) return npy_read(file, path, input->name, t, p);
+    if (image_kind(file) != IMAGE_NONE) return image_input(source_call(m, "images"), input, file, path, t, p);
+    if (source_call(m, "text"))
+        return chars_read(file, path, (int)elements, data_classes(d, "characters", p), t, p);
+    if (source_call(m, "window") && source_call(m, "csv")) return series_input(d, file, path, input, t, p);
+    return csv_input(d, file, path, elements, t, p);
+}
+
+const Part *data_input(Data *d, const char *path, Problem *p)
+{
+    const dln_field *input = only_input(d->model, p);
+    Table *t = NULL;
+    Bytes file = { 0 };
+    if (!input || !data_read(path, &file, p)) return NULL;
+    const int before = d->parts;
     Part *part = part_of_table(d, "(input)", 7, &t, p);
-    bool good = part && (idx     ? idx_read(path, input->name, t, p)
-                         : array ? npy_read(&text, path, input->name, t, p)
-                         : image_kind(&text) != IMAGE_NONE
-                             ? image_input(source_call(m, "images"), input, &text, path, t, p)
-                         : source_call(m, "text")
-                             ? chars_read(&text, path, (int)elements, data_classes(d, "characters", p), t, p)
-                             : csv_input(d, &text, path, elements, t, p));
-    cells_free(text.at);
+    bool good = part && input_read(d, &file, path, input, t, p);
+    cells_free(file.at);
     if (good && strcmp(t->column[0].name, input->name)) {
         free(t->column[0].name);
         good = (t->column[0].name = text_join(p, "%s", input->name));
     }
-    if (!good) {
-        if (part) part_drop_last(d);
-        return NULL;
-    }
+    while (!good && d->parts > before) part_drop_last(d);
+    if (!good) return NULL;
     part->rows = t->rows;
     return part;
 }

@@ -27,4 +27,5 @@ bool image_input(const dln_value *call, const dln_field *field, const Bytes *fil
 const char *next_name(const char *key, size_t *length);          /* of "train, test"; NULL: no more */
 bool split_define(Data *d, const dln_value *call, const char *name, Problem *p);         /* all parts of the call's key */
 bool window_define(Data *d, const dln_value *call, const char *name, Problem *p);
+bool window_input(const dln_value *call, const Part *rows, Table *t, Problem *p);   /* as the call says, without targets */
 #endif
