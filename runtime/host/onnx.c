@@ -210,12 +210,19 @@ static bool is_constant(const Word *w)
            word_is(w, "inf") || word_is(w, "nan");
 }
 
+/* A kept average of a parameter is given away in the parameter's place, under its name. */
+static bool weight_is(const Word *name, const char *stored)
+{
+    const Word behind = { name->at + 8, name->length > 8 ? name->length - 8 : 0 };
+    return word_is(name, stored) || (behind.length && !memcmp(name->at, "average.", 8) && word_is(&behind, stored));
+}
+
 static bool weight_add(Builder *b, const Word *name)
 {
     for (int i = 0; i < b->all->tensors; i++) {
         const StoredTensor *s = &b->all->tensor[i];
         const void *values;
-        if (!word_is(name, s->name)) continue;
+        if (!weight_is(name, s->name)) continue;
         int64_t *extent = onnx_keep(b, (size_t)s->rank, sizeof *extent);
         if (!extent) return false;
         if (s->rank) memcpy(extent, s->extent, (size_t)s->rank * sizeof *extent);

@@ -55,13 +55,15 @@ def save(out, name, values):
 
 
 def write_others(out):
-    """data for own.dln, as float and as double, classes.dln and images.dln"""
+    """data for own.dln, as float and as double, and for the other models of this folder"""
     draw = numpy.random.default_rng(2)
     arrays = [draw.normal(size=(7, 4, 3)), draw.integers(0, 4, (7, 2)), draw.integers(0, 2, (7, 3)), draw.normal(size=(7, 5))]
     for name in "own", "double":
         for i, (values, kind) in enumerate(zip(arrays, ["f4", "i4", "?", "f4"])):
             save(out, f"{name}.x{i}", values.astype(kind))
     save(out, "own.t", draw.normal(size=(7, 1)).astype("f4"))
+    save(out, "average.x", arrays[3].astype("f4"))
+    save(out, "average.t", arrays[3][:, :1].astype("f4"))
     save(out, "images.image", draw.normal(size=(20, 10, 10, 2)).astype("f4"))
     save(out, "images.t", draw.uniform(size=(20, 3)).astype("f4"))
     features = draw.normal(size=(30, 4)) * [1, 10, 0.1, 1] + [0, 100, 1, -5]
