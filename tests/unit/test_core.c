@@ -136,6 +136,37 @@ Test(core, pow_against_libm)
     }
 }
 
+/* The double forms at the ends of their ranges give what C's functions give; but 0 has no sign under odd exponents from
+ * 1024 on, and what is just beyond the largest number may be just below it. */
+static bool as_c(double got, double want)
+{
+    if (isnan(want)) return isnan(got);
+    if (isinf(want) && fabs(got) > 1.797e308) got = copysign(INFINITY, got);
+    return got == want || (isfinite(want) && fabs(got - want) <= 1e-13 * fabs(want) + 1e-320);
+}
+
+Test(core, wide_functions_at_the_ends)
+{
+    static const double at[] = { 0,    -0.0, 1,    -1,   0.5,  -0.5,   1.5,   -1.5,   2,         3,        -3,       7.5,     -8,
+                                 1e-9, 30,   -70,  711,  -746, 1023,   1024,  -1025,  4503599627370496.0, 4503599627370497.0, 1e300,
+                                 -1e300, 5e-324, -5e-324, 1e-310, INFINITY, -INFINITY, NAN };
+    enum { COUNT = sizeof at / sizeof *at };
+    for (int i = 0; i < COUNT; i++) {
+        const double x = at[i];
+        cr_expect(as_c(wide_exp(x), exp(x)) && as_c(wide_expm1(x), expm1(x)) && as_c(wide_tanh(x), tanh(x)), "%g", x);
+        cr_expect(as_c(wide_log(x), log(x)), "log(%g): %g", x, wide_log(x));
+        cr_expect(as_c(wide_log1p(x), log1p(x)), "log1p(%g): %g", x, wide_log1p(x));
+        cr_expect(as_c(wide_erf(x), erf(x)) && as_c(wide_floor(x), floor(x)), "%g: %g, %g", x, wide_erf(x), wide_floor(x));
+        for (int k = 0; k < COUNT; k++)
+            cr_expect(as_c(wide_pow(x, at[k]), x == 0 ? fabs(pow(x, at[k])) : pow(x, at[k])) || (x == 0 && fabs(at[k]) < 1024 &&
+                      as_c(wide_pow(x, at[k]), pow(x, at[k]))), "%g ^ %g: %g, not %g", x, at[k], wide_pow(x, at[k]), pow(x, at[k]));
+    }
+    cr_expect(wide_probit(0) == -INFINITY && wide_probit(1) == INFINITY && wide_probit(0.5) == 0);
+    cr_expect(isnan(wide_probit(-0.1)) && isnan(wide_probit(1.1)) && isnan(wide_probit(NAN)));
+    cr_expect(fabs(wide_probit(0.975) - 1.959963984540054) < 1e-14 && fabs(wide_probit(1e-20) + 9.262340089798408) < 1e-13);
+    cr_expect(fabs(wide_probit(1 - 0x1p-53) - 8.209536151601387) < 1e-12);
+}
+
 Test(core, conversions)
 {
     const float from[] = { 1.9f, -1.9f, 3e9f, -3e9f, NAN, 0, 2147483520.0f, -2147483648.0f };
