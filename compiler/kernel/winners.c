@@ -187,6 +187,14 @@ static bool is_walkable(const Winners *w, const Sum *place)
     return true;
 }
 
+/* t with other extents: borders change the steps of its axes. */
+static Tensor shape_of(const Tensor *t, const int *extent)
+{
+    Tensor shape = *t;
+    for (int a = 0; a < t->rank; a++) shape.extent[a] = extent[a];
+    return shape;
+}
+
 /* Taps by falling step; those that make one run at the end. rows, chunk: what the registers hold (core/tile.h). */
 static bool arrange_taps(Winners *w, const Sum *place, bool wide_real)
 {
@@ -330,7 +338,8 @@ static bool sum_winners(Match *m, const Factors *p, const EmitOptions *options, 
     if (equation_reduces(e, w->column) || node_uses(p->other, w->column) || !equation_reduces(e, w->sample)) return false;
     w->operand = node_substitute(p->other, &m->solved);
     if (!find_borders(w, p, m) || (!w->padded && w->operand->tensor->role != ROLE_TEMP)) return false;
-    const Sum *place = place_sum(w->operand->tensor, w->operand->sum);
+    Tensor bordered = shape_of(w->operand->tensor, w->extent);
+    const Sum *place = place_sum(&bordered, w->operand->sum);
     for (int i = 0; i < e->indices; i++)
         if (e->index[i] != w->column) w->tap[w->taps++] = e->index[i];
     Equation shape = *e;
@@ -379,18 +388,24 @@ static void turn_factor(Winners *w, const Node *factor, const Equation *e, Equat
     w->operand = node_read_at(t, index);
 }
 
-/* What it is spread over: what is made, or that with the borders that winners reach over. */
-static Tensor *spread_target(const Equation *e, const Sum **left, int *low)
+/* What it is spread over: what is made, or that with the borders that winners reach over. From low on; left becomes places
+ * in it. False: far too wide. */
+static bool spread_borders(const Equation *e, const Sum **left, int *low, int *extent)
 {
-    int extent[MAX_RANK];
-    bool wider = false;
     for (int a = 0; a < e->out->rank; a++) {
         Range r = sum_range(left[a]);
+        if (r.low < -(1 << 20) || r.high > 1 << 20) return false;
         low[a] = r.low < 0 ? (int)r.low : 0;
         extent[a] = (int)(r.high < e->out->extent[a] ? e->out->extent[a] : r.high + 1) - low[a];
-        wider |= extent[a] != e->out->extent[a];
         left[a] = sum_offset(left[a], -low[a]);
     }
+    return true;
+}
+
+static Tensor *spread_target(const Equation *e, const int *extent)
+{
+    bool wider = false;
+    for (int a = 0; a < e->out->rank; a++) wider |= extent[a] != e->out->extent[a];
     if (!wider) return e->out;
     Tensor *t = tensor_new(format("%s.wide", e->out->name), e->out->rank, extent, e->out->batch, TYPE_FLOAT, ROLE_TEMP);
     t->at = e->out->at;
@@ -419,19 +434,18 @@ static bool spread_winners(Match *m, const Factors *p, const EmitOptions *option
         if (axis_of_test(p->tests.list.at[i], m->read) < 0) return false;
     if (!list_windows(w) || !is_fixed(w, m, p->other)) return false;
     const Sum *left[MAX_RANK];
-    int low[MAX_RANK];
-    for (int a = 0; a < e->out->rank; a++) {
-        left[a] = sum_substitute(e->left[a], &m->solved);
-        Range r = sum_range(left[a]);
-        if (r.low < -(1 << 20) || r.high > 1 << 20) return false;
-    }
+    int low[MAX_RANK], extent[MAX_RANK];
+    for (int a = 0; a < e->out->rank; a++) left[a] = sum_substitute(e->left[a], &m->solved);
+    if (!spread_borders(e, left, low, extent)) return false;
     for (int i = 0; i < e->indices + e->reduced_count; i++) {
         const Index *k = i < e->indices ? e->index[i] : e->reduced[i - e->indices];
         bool window = false;
         for (int q = 0; q < w->windows; q++) window |= w->window[q] == k;
         if (k != w->sample && k != w->column && !window && !is_set(&m->solved, k)) w->tap[w->taps++] = k;
     }
-    if (!is_walkable(w, place_sum(e->out, left)) || !arrange_taps(w, place_sum(e->out, left), options->wide_real)) return false;
+    Tensor bordered = shape_of(e->out, extent);
+    const Sum *place = place_sum(&bordered, left);
+    if (!is_walkable(w, place) || !arrange_taps(w, place, options->wide_real)) return false;
     int near = FACTORS / (w->rows * w->chunk), buckets = BUCKETS / w->winners;
     w->block = even_parts(w->column->extent, near < buckets ? near : buckets);
     int inner = (int)(window_places(w) / (w->windows ? w->window[0]->extent : 1));
@@ -439,8 +453,7 @@ static bool spread_winners(Match *m, const Factors *p, const EmitOptions *option
     if (inner * w->block > 2 * LISTED || w->taps + 1 > MAX_RANK) return false;
     if (!is_worth_it(w, e, (double)w->block / w->winners, options)) return false;
 
-    Tensor *target = spread_target(e, left, low);
-    if (!is_walkable(w, place_sum(target, left))) return false;
+    Tensor *target = spread_target(e, extent);
     turn_factor(w, p->other, e, out);
     const Index *index[MAX_RANK];
     int n = 0;
