@@ -192,7 +192,7 @@ static bool pad(Finder *f, const Equation *e, Product *p, Tile *t)
             t->guard = node_and(t->guard, test);
             continue;
         }
-        if (k < 0 || !sum_is_affine(test->sum[0])) return false;
+        if (k < 0 || sum_is_gather(test->sum[0])) return false;
         Range r = sum_range(test->sum[0]);
         want[k].low[axis] = (int)r.low;
         want[k].extent[axis] = (int)(r.high - r.low + 1);

@@ -52,7 +52,7 @@ typedef struct Reads {
 typedef struct Divided {
     const Index *index;
     int divisor;
-} Divided; /* a FLOOR_DIV or MOD of a lone index */
+} Divided; /* a FLOOR_DIV or MOD of an index and a number */
 typedef struct RootFacts {
     const Reads *reads;
     int choices, divisions;

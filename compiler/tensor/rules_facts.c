@@ -150,6 +150,9 @@ static void count_reads(Collected *all)
     }
 }
 
+/* The index of i + c, c any number. */
+static const Index *index_of_offset(const Sum *a) { return sum_plain(sum_offset(a, -a->constant)); }
+
 const RootFacts *root_facts(const Node *value)
 {
     const RootFacts *known = node_facts(value)->root;
@@ -164,8 +167,8 @@ const RootFacts *root_facts(const Node *value)
         const Node *e = all.nodes.at[i];
         reads += e->op == OP_READ;
         root->choices += e->op == OP_SELECT;
-        if ((e->op == OP_FLOOR_DIV || e->op == OP_MOD) && sum_plain(e->sum[0]))
-            PUSH(divided, ((Divided){ sum_plain(e->sum[0]), e->extent }));
+        if ((e->op == OP_FLOOR_DIV || e->op == OP_MOD) && index_of_offset(e->sum[0]))
+            PUSH(divided, ((Divided){ index_of_offset(e->sum[0]), e->extent }));
     }
     Reads *list = arena_alloc(sizeof *list + sizeof list->at[0] * (size_t)reads);
     for (int i = all.nodes.count - 1; i >= 0; i--)

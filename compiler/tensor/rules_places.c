@@ -4,7 +4,8 @@
 #include "base/text.h"
 #include <string.h>
 
-/* ---- R4: floor(i / k) and i mod k in one equation, k dividing the extent: i = k p + r ----
+/* ---- R4: floor((i + c) / k) and (i + c) mod k in one equation, k dividing the extent: i = k p + r. What is left of them
+ * with c is of r alone, which has k places: a loop round everything else ----
  * requires: nothing.  keeps: values; argmax's fused place too.  breaks: left sides that are lone indices.
  * The batch is not split, and a loop's step stays one index. */
 
@@ -24,7 +25,7 @@ static bool split_one(Equation *e, const Index **list, int *count, int at)
     const Index *index = list[at];
     int k = divisor_of(root_facts(e->value), index, 0);
     if (e->test && k >= 0) k = divisor_of(root_facts(e->test), index, k);
-    if (k <= 1 || index == e->step || index->batch || index->extent % k || *count == MAX_RANK) return false;
+    if (k <= 1 || index->extent <= k || index == e->step || index->batch || index->extent % k || *count == MAX_RANK) return false;
     const Index *p = index_new(index->name, index->extent / k, false);
     const Index *r = index_new(format("%sr", index->name), k, false);
     Substitution sub = { 0 };
