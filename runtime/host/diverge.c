@@ -66,16 +66,16 @@ int tensor_not_finite(const Run *r, void **room, size_t *element, double *value)
     return -1;
 }
 
-/* dense of dense.w, and of a state v.dense.w of its optimizer. */
+/* dense of dense.w, and of a state v.dense.w of its optimizer: the longest name of a parameter that it ends with. */
 static int layer_of(const dln_model *m, int tensor, const char **layer)
 {
-    const char *name = m->tensor[tensor].name, *dot;
-    size_t length = strlen(name);
-    for (int i = 0; i < m->tensors; i++) {
-        size_t own = strlen(m->tensor[i].name);
-        if (m->tensor[i].kind == DLN_PARAM && own < length && name[length - own - 1] == '.' &&
-            !strcmp(name + length - own, m->tensor[i].name))
-            name = m->tensor[i].name, length = own;
+    const char *whole = m->tensor[tensor].name, *name = whole, *dot;
+    size_t length = strlen(whole), most = 0;
+    for (int i = 0; m->tensor[tensor].kind != DLN_PARAM && i < m->tensors; i++) {
+        const size_t own = strlen(m->tensor[i].name);
+        if (m->tensor[i].kind == DLN_PARAM && own > most && own < length && whole[length - own - 1] == '.' &&
+            !strcmp(whole + length - own, m->tensor[i].name))
+            name = m->tensor[i].name, most = own;
     }
     *layer = name;
     dot = strrchr(name, '.');

@@ -120,12 +120,6 @@ int metric_place(const dln_model *m, const char *name)
     return -1;
 }
 
-void clock_set(const Run *r, const char *name, double value)
-{
-    for (int i = 0; i < r->model->clocks; i++)
-        if (!strcmp(r->model->clock[i], name)) r->model->set_clock(r->object, i, value);
-}
-
 void run_end(Run *r)
 {
     data_end(&r->data);

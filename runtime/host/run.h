@@ -55,7 +55,6 @@ int tensor_average(const dln_model *m, int parameter);
 bool tensor_is_weight(const Run *r, int tensor);
 int metric_place(const dln_model *m, const char *name);          /* in a report, by name; -1: no such */
 const char *metric_label(const dln_metric *metric, char *label, size_t room);   /* without its arguments */
-void clock_set(const Run *r, const char *name, double value);    /* nothing, if the model does not read it */
 void run_end(Run *r);
 
 /* safetensors.c: the format alone. Values that are read are floats of any width; F32 and F64 are written. */
