@@ -37,7 +37,13 @@ typedef struct Metric { const char *name; int values; } Metric;
 
 /* The generic tree of the data and train blocks for the host program: idx(image = "f") is a CALL with named items. */
 typedef enum { TREE_NUMBER, TREE_STRING, TREE_WORD, TREE_LIST, TREE_CALL } TreeKind;
-typedef struct Tree { TreeKind kind; const char *key, *text; double number; LIST(struct Tree *) items; } Tree;
+typedef struct Tree {
+    TreeKind kind;
+    const char *key, *text;
+    double number;
+    LIST(struct Tree *) items;
+    Place at, key_at;
+} Tree;
 
 /* weights = safetensors("f", layout = torch) of a layer call: what the parameters and states below path begin with. */
 typedef struct Weights { const char *path; const Tree *source; Place at; } Weights;

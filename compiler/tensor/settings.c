@@ -25,11 +25,12 @@ const Item *model_item(const Symbols *s)
 }
 
 /* ---- trees ------------------------------------------------------------------------------------------------------- */
-static Tree *tree_new(TreeKind kind, const char *text)
+static Tree *tree_new(TreeKind kind, const char *text, Place at)
 {
     Tree *t = NEW(Tree);
     t->kind = kind;
     t->text = text;
+    t->at = at;
     return t;
 }
 
@@ -39,15 +40,15 @@ static Tree *tree_of_value(Scope *s, Value v, Place at)
     Tree *t;
     switch (v.kind) {
     case VALUE_NUMBER:
-        if (v.type == TYPE_BOOL) return tree_new(TREE_WORD, v.number != 0 ? "true" : "false");
-        t = tree_new(TREE_NUMBER, NULL);
+        if (v.type == TYPE_BOOL) return tree_new(TREE_WORD, v.number != 0 ? "true" : "false", at);
+        t = tree_new(TREE_NUMBER, NULL, at);
         t->number = v.number;
         return t;
-    case VALUE_STRING: return tree_new(TREE_STRING, v.text);
-    case VALUE_WORD:   return tree_new(TREE_WORD, v.text);
-    case VALUE_NONE:   return tree_new(TREE_WORD, "none");
+    case VALUE_STRING: return tree_new(TREE_STRING, v.text, at);
+    case VALUE_WORD:   return tree_new(TREE_WORD, v.text, at);
+    case VALUE_NONE:   return tree_new(TREE_WORD, "none", at);
     case VALUE_LIST:
-        t = tree_new(TREE_LIST, NULL);
+        t = tree_new(TREE_LIST, NULL, at);
         for (int i = 0; i < v.list->count; i++) {
             Tree *item = tree_of_value(s, v.list->at[i], at);
             if (item) PUSH(t->items, item);
@@ -68,7 +69,7 @@ static bool is_known(Scope *s, const char *name)
 
 static Tree *tree_call(Scope *s, const Expr *x)
 {
-    Tree *t = tree_new(TREE_CALL, x->name);
+    Tree *t = tree_new(TREE_CALL, x->name, x->at);
     for (int i = 0; i < x->args.count; i++) {
         const Argument *a = &x->args.at[i];
         if (!a->value) {
@@ -78,6 +79,7 @@ static Tree *tree_call(Scope *s, const Expr *x)
         Tree *item = tree_of(s, a->value);
         if (!item) continue;
         item->key = a->name;
+        item->key_at = a->at;
         PUSH(t->items, item);
     }
     return t;
@@ -87,14 +89,14 @@ static Tree *tree_call(Scope *s, const Expr *x)
 Tree *tree_of(Scope *s, const Expr *x)
 {
     switch (x->kind) {
-    case EXPR_TRUE:   return tree_new(TREE_WORD, "true");
-    case EXPR_FALSE:  return tree_new(TREE_WORD, "false");
-    case EXPR_NONE:   return tree_new(TREE_WORD, "none");
+    case EXPR_TRUE:   return tree_new(TREE_WORD, "true", x->at);
+    case EXPR_FALSE:  return tree_new(TREE_WORD, "false", x->at);
+    case EXPR_NONE:   return tree_new(TREE_WORD, "none", x->at);
     case EXPR_NAME:
-        return is_known(s, x->name) ? tree_of_value(s, express(s, x), x->at) : tree_new(TREE_WORD, x->name);
+        return is_known(s, x->name) ? tree_of_value(s, express(s, x), x->at) : tree_new(TREE_WORD, x->name, x->at);
     case EXPR_CALL:   return tree_call(s, x);
     case EXPR_LIST: {
-        Tree *t = tree_new(TREE_LIST, NULL);
+        Tree *t = tree_new(TREE_LIST, NULL, x->at);
         for (int i = 0; i < x->items.count; i++) {
             Tree *item = tree_of(s, x->items.at[i]);
             if (item) PUSH(t->items, item);
@@ -120,7 +122,7 @@ static const char *joined_keys(const Setting *s)
 
 static Tree *keyed(const Setting *s, Tree *t)
 {
-    if (t) t->key = joined_keys(s);
+    if (t) t->key = joined_keys(s), t->key_at = s->at;
     return t;
 }
 
@@ -131,7 +133,7 @@ static const char *const all_keys[] = { "loss", "optimizer", "metrics", "batch",
                                         "validate", "early_stop", "checkpoint", "shuffle" };
 enum { HOST_KEYS = sizeof host_keys / sizeof *host_keys, ALL_KEYS = sizeof all_keys / sizeof *all_keys };
 
-typedef struct Reader { Elaboration *e; Model *m; Train *train; } Reader;
+typedef struct Reader { Elaboration *e; Model *m; Train *train; DataBlock data; } Reader;
 
 static void read_whole(Reader *r, const Setting *s, double low, double high, double *out)
 {
@@ -203,13 +205,50 @@ static void check_required(const Train *t)
 static void read_data(Reader *r, const Symbols *s)
 {
     for (int i = 0; i < s->data.count; i++) {
-        check_twice(s->data.at[i]);
         for (int k = 0; k < s->data.at[i]->settings.count; k++) {
             const Setting *one = &s->data.at[i]->settings.at[k];
             Tree *t = keyed(one, setting_tree(r->e, one->value));
-            if (t) PUSH(r->m->data, t);
+            if (!t) continue;
+            PUSH(r->m->data, t);
+            PUSH(r->data.setting, one);
+            PUSH(r->data.tree, t);
         }
     }
+    data_check(&r->data);
+}
+
+static void check_length(const Item *item)
+{
+    const Setting *epochs = NULL, *steps = NULL;
+    for (int i = 0; i < item->settings.count; i++) {
+        if (!strcmp(item->settings.at[i].keys.at[0], "epochs")) epochs = &item->settings.at[i];
+        if (!strcmp(item->settings.at[i].keys.at[0], "steps")) steps = &item->settings.at[i];
+    }
+    if (!epochs || !steps) return;
+    error_at(steps->at, "train is as long as its epochs or as its steps, not both");
+    note_at(epochs->at, "the epochs");
+}
+
+static void read_train(Reader *r, const Item *item)
+{
+    TrainBlock block = {0};
+    check_twice(item);
+    check_length(item);
+    for (int i = 0; i < item->settings.count; i++) {
+        const Setting *one = &item->settings.at[i];
+        read_setting(r, one);
+        if (is_the_compilers(one->keys.at[0])) continue;
+        Tree *t = keyed(one, setting_tree(r->e, one->value));
+        if (!t) continue;
+        PUSH(r->m->train, t);
+        block.validate |= !strcmp(t->key, "validate");
+    }
+    block.tree = r->m->train.at;
+    block.count = r->m->train.count;
+    block.metric = r->train->metrics.at;
+    block.metrics = r->train->metrics.count;
+    train_check(&block, &r->data);
+    check_required(r->train);
 }
 
 const Train *train_read(const Symbols *s, Model *m, const ModelOptions *options)
@@ -226,15 +265,7 @@ const Train *train_read(const Symbols *s, Model *m, const ModelOptions *options)
         const Item *item = s->train.at[0];
         r.train = NEW(Train);
         r.train->at = item->at;
-        check_twice(item);
-        for (int i = 0; i < item->settings.count; i++) {
-            const Setting *one = &item->settings.at[i];
-            read_setting(&r, one);
-            if (is_the_compilers(one->keys.at[0])) continue;
-            Tree *t = keyed(one, setting_tree(r.e, one->value));
-            if (t) PUSH(m->train, t);
-        }
-        check_required(r.train);
+        read_train(&r, item);
     }
     if (options->batch) m->batch = options->batch;
     return r.train;

@@ -178,7 +178,8 @@ static char *folder_here(const char *folder, const char *name, Problem *p)
 
 /* What `here` finds in the folder or in the one of its sub-folders that has it. NULL: p has its code if something went
  * wrong, else there is none. */
-static char *path_find(const char *folder, const char *name, char *(*here)(const char *, const char *, Problem *), Problem *p)
+typedef char *FindHere(const char *folder, const char *name, Problem *p);
+static char *path_find(const char *folder, const char *name, FindHere *here, Problem *p)
 {
     char *found = here(folder, name, p);
     DIR *d = found || name[0] == '/' ? NULL : opendir(folder);

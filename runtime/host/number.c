@@ -153,7 +153,8 @@ static uint64_t eight_value(uint64_t digits, unsigned length)
     const uint64_t half = UINT64_C(0x000000ff000000ff);
     digits <<= 8 * (EIGHT - length);
     digits = digits * 10 + (digits >> 8);
-    return ((digits & half) * UINT64_C(0x000f424000000064) + (digits >> 16 & half) * UINT64_C(0x0000271000000001)) >> 32;
+    const uint64_t even = digits & half, odd = digits >> 16 & half;
+    return (even * UINT64_C(0x000f424000000064) + odd * UINT64_C(0x0000271000000001)) >> 32;
 }
 
 /* Adds the digits at c to *mantissa and their number to *count; NULL: too near to the end, or too many. */
@@ -165,7 +166,8 @@ static const char *digits_quick(const char *c, const char *end, uint64_t *mantis
         if (end - c < EIGHT) return NULL;
         memcpy(&eight, c, EIGHT);
         eight ^= UINT64_C(0x3030303030303030);
-        other = ((eight + UINT64_C(0x0606060606060606)) | eight) & UINT64_C(0xf0f0f0f0f0f0f0f0); /* of what is no digit */
+        /* of what is no digit */
+        other = ((eight + UINT64_C(0x0606060606060606)) | eight) & UINT64_C(0xf0f0f0f0f0f0f0f0);
         const unsigned length = other ? (unsigned)__builtin_ctzll(other) / 8 : EIGHT;
         if (!length) return c;
         if ((*count += length) > DIGITS_MOST) return NULL;

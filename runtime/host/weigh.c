@@ -1,5 +1,5 @@
-/* weigh.c: --class-weights: other weights of the classes than those of the .dln, `1,2,1.5` in the order of the classes, or
- * `spam=3` for some by name. They are a tensor of the loss (class_weights), so a checkpoint keeps them.
+/* weigh.c: --class-weights: other weights of the classes than those of the .dln, `1,2,1.5` in the order of the classes,
+ * or `spam=3` for some by name. They are a tensor of the loss (class_weights), so a checkpoint keeps them.
  * SPDX-License-Identifier: 0BSD */
 #include <math.h>
 #include <stdlib.h>
