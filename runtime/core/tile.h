@@ -46,9 +46,6 @@ INLINE mask truth(int yes)                    { return yes != 0; }
 #define OMP_FOR_6
 #endif
 
-/* where part k of `of` nearly equal parts of n begins */
-INLINE int share(int n, int k, int of)         { return (int)((int64_t)n * k / of); }
-
 /* ---- tiles: rows x width results, each loop unrolled so that the sums are registers ---- */
 enum { TALLEST = 2 * ROWS };                     /* of one vector a row */
 #define EACH_TILE(r, c) EACH(r, TALLEST) if (r < rows) EACH(c, 2) if (c * LANES < width)

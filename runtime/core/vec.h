@@ -120,6 +120,9 @@ typedef uint8_t bools;
 #define OMP_SINGLE
 #endif
 
+/* where part k of `of` nearly equal parts of n begins */
+INLINE int share(int n, int k, int of)         { return (int)((int64_t)n * k / of); }
+
 /* ---- one number ---- */
 /* a * b + c, rounded once, on every target: where there is no such instruction the product is exact in double, the sum
  * is rounded to odd there, and so the last rounding, to float, is right. With real = double it is two roundings. */
