@@ -118,6 +118,7 @@ Test(memory, every_allocation_for_what_is_written_may_fail)
     char *json[] = { "model", "predict", "--format", "json", "--weights", "w", NULL };
     char *archive[] = { "model", "export", "--output", "x.npz", "--weights", "w", NULL };
     char *constants[] = { "model", "export", "--output", "x.h", "--weights", "w", NULL };
+    char *graph[] = { "model", "export", "--output", "x.onnx", "--weights", "w", NULL };
     char *first[] = { "model", "train", "-q", "--epochs", "1", "--weights", "w", "--plot", "c.svg", NULL };
     char *facts[] = { "model", "info", "--weights", "w", NULL };
     dln_model *m = small_model();
@@ -126,6 +127,10 @@ Test(memory, every_allocation_for_what_is_written_may_fail)
     try_from(m, json, LOADING);
     try_from(m, archive, LOADING);
     try_from(m, constants, LOADING);
+    m->onnx = "input x real[n,2]\n#1 = Reshape dense.w [4]\nz = Add x dense.b\ny = Add z #1\noutput y real[n,4]\n";
+    int written = WEXITSTATUS(run_without(m, graph, 1L << 60, false));
+    if (written == 97) try_from(m, graph, LOADING);       /* not where protobuf-c was missing */
+    else cr_assert(written == EXIT_USAGE);
     try_all(m, facts);
     try_all(m, training);
     try_all(m, going_on);
