@@ -124,5 +124,5 @@ void prefetch_end(Prefetch *q)
     }
     for (int i = 0; q->spare && i < q->feed->model->fields; i++) free(q->spare[i]);
     free(q->spare);
-    *q = (Prefetch){ 0 };
+    *q = (Prefetch){ .tried = true };
 }

@@ -241,7 +241,7 @@ bool prefetch_has_core(void);                    /* is there one that computes n
 void prefetch_begin(Prefetch *q, Feed *f);       /* once; without a thread the rest works, too */
 void prefetch_fetch(Prefetch *q, Feed *f, const FeedPlace *place);       /* into the buffers of the feed */
 void prefetch_ask(Prefetch *q, const FeedPlace *place);          /* what will be fetched next */
-void prefetch_end(Prefetch *q);
+void prefetch_end(Prefetch *q);                  /* for good */
 
 /* The commands: exit codes; 0 with nothing to say. */
 int train_command(Run *r, Problem *p);

@@ -23,6 +23,7 @@ typedef struct Trainer {
     Team team;
     Prefetch prefetch;
     int64_t own_steps; /* of this run of the program */
+    struct { int64_t steps; double waited, stepped; } looked; /* when a thread for samples was last considered */
     double begun, first, waited, stepped; /* seconds: when all began; until the first step; for samples; in steps */
     int halted; /* with several ranks: the signal that they agree on */
     Snapshot begin; /* of the round */
@@ -184,12 +185,21 @@ static FeedPlace step_place(const Trainer *t, int64_t epoch, int64_t batch_in_ep
     return place;
 }
 
-/* A thread for the samples, where they come from a file, or take their share of the time and a core is free. */
+/* A thread for the samples, where they come from a file, or take their share of the time and a core is free; for samples
+ * in memory only as long as it is worth it: other programs may want that core. */
 static void prefetch_consider(Trainer *t)
 {
-    const bool dear = t->own_steps >= 16 && t->waited > 0.01 * t->stepped && t->waited > 20e-6 * (double)t->own_steps;
-    if (!t->prefetch.tried && (feed_streams(&t->feed) || (dear && prefetch_has_core())))
+    const bool streams = feed_streams(&t->feed);
+    const int64_t steps = t->own_steps - t->looked.steps;
+    const double waited = t->waited - t->looked.waited, stepped = t->stepped - t->looked.stepped;
+    if (t->prefetch.tried ? !t->prefetch.runs || streams || steps < 64 : steps < 16 && !streams) return;
+    if (t->prefetch.tried && waited > 0.05 * stepped)
+        prefetch_end(&t->prefetch);
+    else if (!t->prefetch.tried && waited <= 20e-6 * (double)steps && !streams)
+        return;
+    else if (!t->prefetch.tried && (streams || (waited > 0.01 * stepped && prefetch_has_core())))
         prefetch_begin(&t->prefetch, &t->feed);
+    t->looked.steps = t->own_steps, t->looked.waited = t->waited, t->looked.stepped = t->stepped;
 }
 
 /* Copies the samples of the step, and has those of the next one copied. */
@@ -425,10 +435,12 @@ static void trainer_announce(const Trainer *t)
     fprintf(stderr, "; batches of %lld, seed %llu\n", (long long)t->at.batch, (unsigned long long)t->seed);
 }
 
-/* What the data cost. */
+/* What the data cost, where that is something, or they were told where to lie. */
 static void data_announce(const Trainer *t)
 {
+    const bool much = t->first > 1 || (t->waited > 1 && t->waited > 0.02 * t->stepped);
     if (t->r->options.quiet || !t->own_steps || team_rank() > 0) return;
+    if (!much && !feed_streams(&t->feed) && t->r->options.memory < 0) return;
     fprintf(stderr, "data: first step after %.2f s, then %.1f %% of the time waiting for samples%s\n", t->first,
             100 * t->waited / (t->waited + t->stepped), t->prefetch.runs ? " (a thread fetches them)" : "");
 }
