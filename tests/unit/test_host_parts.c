@@ -1,6 +1,6 @@
 /* test_host_parts.c: every source and every way of sharing data out, with each allocation failed in turn, once and for
- * good: the part is there, or the message says that memory is out; either way all that was allocated is freed. And the
- * mistakes in shares, windows and tables that only some data show. The allocators of libc are replaced by ones that count.
+ * good: the part is there, or the message says that memory is out; either way all that was allocated is freed. And
+ * the mistakes in shares, windows and tables that only some data show. The allocators of libc are replaced by ones that count.
  * SPDX-License-Identifier: 0BSD */
 #include <errno.h>
 #include <zlib.h>
@@ -97,7 +97,8 @@ static const struct {
     { "train = csv(\"n.csv\", target = 2, categories = [0], numbered = [3], missing = drop)", "train" },
     { "train = csv(\"n.csv\", target = last, categories = [0], missing = zero)", "train" },
     { "train = csv(\"n.csv\", numbered = [0, 3], missing = nan)", "train" },
-    { "all = csv(\"t.csv\", target = last); a, b = split(all, 0.5, stratify = true, seed = 3); c, e = split(b, 0.5)", "e" },
+    { "all = csv(\"t.csv\", target = last); a, b = split(all, 0.5, stratify = true, seed = 3); c, e = split(b, 0.5)",
+      "e" },
     { "all = csv(\"t.csv\", target = last); a, b = split(all, 0.5, shuffle = false, stratify = label)", "a" },
     { "s = csv(\"w.csv\", target = 1); w = window(s, length = 3, horizon = 2, stride = 2); a, b = split(w, 0.7)", "a" },
     { "s = csv(\"w.csv\", target = 1); w = window(s, length = 2, past = true)", "w" },
@@ -157,26 +158,33 @@ Test(parts, mistakes_that_only_some_data_show)
     static const struct {
         const char *block, *words;
     } cases[] = {
-        { "all = csv(\"many.csv\", target = 1); train, b = split(all, 0.5, stratify = true)", "more than 10000 different values" },
+        { "all = csv(\"many.csv\", target = 1); train, b = split(all, 0.5, stratify = true)",
+          "more than 10000 different values" },
         { "all = npy(a = \"y.npy\", b = \"y.npy\"); train, b = split(all, 0.5, stratify = true)",
           "stratify = true could be several fields: give its name; the fields: " },
-        { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, stratify = \"nothing\")", "finds no such field" },
-        { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, seed = 1.5)", "seed must be a whole number" },
+        { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, stratify = \"nothing\")",
+          "finds no such field" },
+        { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, seed = 1.5)",
+          "seed must be a whole number" },
         { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, shuffle = perhaps)", "shuffle" },
         { "all = csv(\"t.csv\", target = last); train, b = split(all, 0.5, shufle = true)", "did you mean 'shuffle'?" },
         { "all = csv(\"t.csv\", target = last); "
           "train, b, c, e, f, g, h, i, j, k, l, m, n, o, p, q, r = split(all, 0.1, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, "
-          "0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01)", "shares are numbers above 0" },
-        { "s = csv(\"n.csv\", numbered = [0], drop = [1, 3]); w = window(s, length = 2); train, b = split(w, 0.1)", "no sample is left" },
+          "0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01)",
+          "shares are numbers above 0" },
+        { "s = csv(\"n.csv\", numbered = [0], drop = [1, 3]); w = window(s, length = 2); train, b = split(w, 0.1)",
+          "no sample is left" },
         { "s = csv(\"n.csv\", numbered = [0, 3], drop = [1, 2]); train = window(s, length = 2)",
           "the table has neither a target nor features" },
-        { "s = csv(\"w.csv\", target = 1); train = window(s, length = 2, stride = 0)", "stride must be a whole number" },
+        { "s = csv(\"w.csv\", target = 1); train = window(s, length = 2, stride = 0)",
+          "stride must be a whole number" },
         { "s = csv(\"w.csv\", target = 1); train = window(s, length = 2, past = 3)", "past" },
         { "s = csv(\"w.csv\", target = 1); train = window(s, len = 2)", "no argument 'len'" },
         { "train = window(w, length = 2)", "defines no 'w'" },
         { "train = window(length = 2)", "window needs a part of the data first: window(series, length = 30)" },
         { "s = text(\"t.txt\", context = 2); train = window(s, length = 2)", "s is no table" },
-        { "a = csv(\"t.csv\", target = last); b, c = split(a, 0.5, stratify = true, shuffle = false); train = window(b, length = 1)",
+        { "a = csv(\"t.csv\", target = last); b, c = split(a, 0.5, stratify = true, shuffle = false); train = "
+          "window(b, length = 1)",
           "b is mixed" },
     };
     files_make();
@@ -199,7 +207,8 @@ Test(parts, as_many_classes_as_there_may_be)
     Data d;
     Problem p;
     file_make("many.csv", text, many_rows(text, sizeof text, 10000));
-    const Part *a = part_try(m, &d, "all = csv(\"many.csv\", target = 1); a, b = split(all, 0.5, stratify = true)", "a", &p);
+    const Part *a =
+        part_try(m, &d, "all = csv(\"many.csv\", target = 1); a, b = split(all, 0.5, stratify = true)", "a", &p);
     cr_assert(!a && strstr(p.text, "no sample is left for b of 10000"), "%s", p.text); /* one row of each: all for a */
     data_end(&d);
 }

@@ -85,15 +85,19 @@ Test(pieces, which_shapes_fit)
         int c, column[4], f, field[4];
         bool good;
     } cases[] = {
-        { 2, { 3, 4 }, 2, { 3, 4 }, true },       { 2, { 3, 4 }, 3, { 3, 4, 1 }, true },  { 3, { 1, 3, 4 }, 2, { 3, 4 }, true },
-        { 2, { 3, 1 }, 1, { 3 }, true },          { 1, { 12 }, 2, { 3, 4 }, true },       { 2, { 4, 3 }, 2, { 3, 4 }, false },
-        { 2, { 2, 6 }, 3, { 3, 4, 1 }, false },   { 0, { 0 }, 1, { 1 }, true },           { 1, { 1 }, 0, { 0 }, true },
-        { 3, { 1, 1, 1 }, 0, { 0 }, true },       { 2, { 12, 1 }, 2, { 3, 4 }, false },   { 1, { 11 }, 2, { 3, 4 }, false },
-        { 3, { 2, 3, 2 }, 2, { 2, 6 }, false },   { 2, { 2, 6 }, 3, { 2, 3, 2 }, false }, { 1, { 5 }, 1, { 5 }, true },
+        { 2, { 3, 4 }, 2, { 3, 4 }, true },     { 2, { 3, 4 }, 3, { 3, 4, 1 }, true },
+        { 3, { 1, 3, 4 }, 2, { 3, 4 }, true },  { 2, { 3, 1 }, 1, { 3 }, true },
+        { 1, { 12 }, 2, { 3, 4 }, true },       { 2, { 4, 3 }, 2, { 3, 4 }, false },
+        { 2, { 2, 6 }, 3, { 3, 4, 1 }, false }, { 0, { 0 }, 1, { 1 }, true },
+        { 1, { 1 }, 0, { 0 }, true },           { 3, { 1, 1, 1 }, 0, { 0 }, true },
+        { 2, { 12, 1 }, 2, { 3, 4 }, false },   { 1, { 11 }, 2, { 3, 4 }, false },
+        { 3, { 2, 3, 2 }, 2, { 2, 6 }, false }, { 2, { 2, 6 }, 3, { 2, 3, 2 }, false },
+        { 1, { 5 }, 1, { 5 }, true },
     };
     Problem p;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        cr_expect(fits(cases[i].c, cases[i].column, cases[i].f, cases[i].field, &p) == cases[i].good, "%zu: %s", i, p.text);
+        cr_expect(fits(cases[i].c, cases[i].column, cases[i].f, cases[i].field, &p) == cases[i].good, "%zu: %s", i,
+                  p.text);
         if (!cases[i].good) EXPECT_PROBLEM(p, EXIT_INPUT, "in every sample, but the model takes");
     }
 }
@@ -137,12 +141,15 @@ Test(pieces, which_numbers_fit)
 /* ---- what is not finite ---- */
 Test(pieces, what_is_not_finite_is_described)
 {
-    static const dln_tensor kinds[] = { { .name = "w", .kind = DLN_PARAM, .rank = 1, .extent = { 2 } },
-                                        { .name = "block.dense.w", .line = "a.dln:3", .kind = DLN_PARAM, .rank = 1, .extent = { 2 } },
-                                        { .name = "v.block.dense.w", .kind = DLN_OPTIMIZER },
-                                        { .name = "least", .kind = DLN_STATE },
-                                        { .name = "xblock.dense.w", .kind = DLN_OPTIMIZER } };
-    static const char *const words[] = { "not finite: w (?), element 1 is nan", "of layer block.dense (a.dln:3), element 1 is nan",
+    static const dln_tensor kinds[] = {
+        { .name = "w", .kind = DLN_PARAM, .rank = 1, .extent = { 2 } },
+        { .name = "block.dense.w", .line = "a.dln:3", .kind = DLN_PARAM, .rank = 1, .extent = { 2 } },
+        { .name = "v.block.dense.w", .kind = DLN_OPTIMIZER },
+        { .name = "least", .kind = DLN_STATE },
+        { .name = "xblock.dense.w", .kind = DLN_OPTIMIZER }
+    };
+    static const char *const words[] = { "not finite: w (?), element 1 is nan",
+                                         "of layer block.dense (a.dln:3), element 1 is nan",
                                          "v.block.dense.w of layer block.dense (?)", "not finite: least (?), element",
                                          "not finite: xblock.dense.w (?)" };
     dln_model *m = fake_model("x", 2, 2);

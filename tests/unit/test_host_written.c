@@ -1,6 +1,6 @@
 /* test_host_written.c: what the program writes for others to read: curves (--plot) and what --resume takes out of them,
- * predictions as JSON, weights as .npz and as constants in C; with numbers that are not finite, names that need care, and
- * files that cannot be written. SPDX-License-Identifier: 0BSD */
+ * predictions as JSON, weights as .npz and as constants in C; with numbers that are not finite, names that need care,
+ * and files that cannot be written. SPDX-License-Identifier: 0BSD */
 #include <math.h>
 #include <unistd.h>
 #include "host/run.h"

@@ -15,7 +15,7 @@ static int try_words(const char *words, Options *o, char **said)
     for (char *w = strtok(line, " "); w; w = strtok(NULL, " ")) argv[argc++] = w;
     FILE *to = open_memstream(said, &length);
     diag_begin(to, DIAG_TEXT, false);
-    int status = options_read(o, argc, argv);          /* line lives on: the options point into it */
+    int status = options_read(o, argc, argv); /* line lives on: the options point into it */
     fclose(to);
     return status;
 }
@@ -85,14 +85,19 @@ Test(options, words_that_are_wrong)
 
 Test(options, words_that_are_right)
 {
-    static const struct { const char *words, *head; } cases[] = {
+    static const struct {
+        const char *words, *head;
+    } cases[] = {
         { "a.dln", "" },
         { "--real=double a.dln --prefix net_2", "--real=double --prefix=net_2" },
         { "-o x.c --emit=c --batch 32 --blas=never -MD a.dln", NULL },
-        { "--blas=always --winograd=never --schedule=rows --fuse=never a.dln", "--blas=always --winograd=never --schedule=rows --fuse=never" },
-        { "--blas=auto --winograd=auto --schedule=all --fuse=auto a.dln", "--blas=auto --winograd=auto --schedule=all --fuse=auto" },
+        { "--blas=always --winograd=never --schedule=rows --fuse=never a.dln",
+          "--blas=always --winograd=never --schedule=rows --fuse=never" },
+        { "--blas=auto --winograd=auto --schedule=all --fuse=auto a.dln",
+          "--blas=auto --winograd=auto --schedule=all --fuse=auto" },
         { "--schedule=auto --real=float --diagnostics-format=json --weights w a.dln", "--schedule=auto --real=float" },
-        { "--memory-limit=96K --inference-only a.dln -o x -MF x.d --write-if-changed", "--memory-limit=96K --inference-only" },
+        { "--memory-limit=96K --inference-only a.dln -o x -MF x.d --write-if-changed",
+          "--memory-limit=96K --inference-only" },
         { "--format --in-place a.dln", "" },
         { "--summary --verify --accumulate a.dln", "--accumulate" },
         { "run --real=double a.dln -- train --real=float", "--real=double" },
@@ -103,9 +108,11 @@ Test(options, words_that_are_right)
         Options o;
         char *said;
         int status = try_words(cases[i].words, &o, &said);
-        if (cases[i].head) cr_expect(status == -1 && !*said && !strcmp(o.emit_options.options, cases[i].head), "%s: %d, %s%s", cases[i].words,
-                                     status, said, o.emit_options.options ? o.emit_options.options : "");
-        else cr_expect(status == EXIT_USAGE, "%s: %d", cases[i].words, status);
+        if (cases[i].head)
+            cr_expect(status == -1 && !*said && !strcmp(o.emit_options.options, cases[i].head), "%s: %d, %s%s",
+                      cases[i].words, status, said, o.emit_options.options ? o.emit_options.options : "");
+        else
+            cr_expect(status == EXIT_USAGE, "%s: %d", cases[i].words, status);
         free(said);
     }
 }
@@ -115,12 +122,15 @@ Test(options, what_they_say)
     Options o;
     char *said;
     cr_assert(try_words("run --real double --batch=7 --memory-limit=3G --blas=never --fuse=never --winograd=never "
-                        "--schedule=all m.dln -- eval -q", &o, &said) == -1);
+                        "--schedule=all m.dln -- eval -q",
+                        &o, &said) == -1);
     cr_expect(o.run && o.rest == 2 && !strcmp(o.rest_at[0], "eval") && !strcmp(o.input, "m.dln"));
     cr_expect(o.emit_options.wide_real && o.batch == 7 && o.emit_options.memory_limit == (int64_t)3 << 30);
-    cr_expect(o.emit_options.blas == BLAS_NEVER && !o.emit_options.fuse && o.emit_options.direct && o.emit_options.force == FORCE_ALL);
+    cr_expect(o.emit_options.blas == BLAS_NEVER && !o.emit_options.fuse && o.emit_options.direct &&
+              o.emit_options.force == FORCE_ALL);
     cr_assert(try_words("--blas=always --schedule=rows --memory-limit=100 m.dln", &o, &said) == -1);
-    cr_expect(o.emit_options.blas == BLAS_ALWAYS && o.emit_options.force == FORCE_ROWS && o.emit_options.memory_limit == 100 && o.emit_options.fuse);
+    cr_expect(o.emit_options.blas == BLAS_ALWAYS && o.emit_options.force == FORCE_ROWS &&
+              o.emit_options.memory_limit == 100 && o.emit_options.fuse);
     cr_assert(try_words("--blas=auto --memory-limit=2M --diagnostics-format=json m.dln", &o, &said) == -1);
     cr_expect(o.emit_options.blas == BLAS_AUTO && o.emit_options.memory_limit == 2 << 20 && o.diagnostics == DIAG_JSON);
 }
@@ -129,6 +139,7 @@ Test(options, help_and_version)
 {
     Options o;
     char *said;
-    cr_expect(try_words("--help", &o, &said) == 0 && try_words("-h", &o, &said) == 0 && try_words("a.dln --version", &o, &said) == 0);
+    cr_expect(try_words("--help", &o, &said) == 0 && try_words("-h", &o, &said) == 0 &&
+              try_words("a.dln --version", &o, &said) == 0);
     cr_expect(try_words("", &o, &said) == EXIT_USAGE);
 }

@@ -47,12 +47,14 @@ Test(slips, of_meaning)
         if (!error_count()) model_build(&symbols, &options);
         diag_end();
         fclose(to);
-        snprintf(first, sizeof first, "t.dln:%s: error: %s\n", s->place, s->message);       /* warnings may stand before it */
+        snprintf(first, sizeof first, "t.dln:%s: error: %s\n", s->place, s->message); /* warnings may stand before it */
         cr_expect(strstr(said, " error: ") && strstr(said, first) && strstr(said, first) < strstr(said, " error: "),
                   "%s\n  %s  %s", s->text, first, said);
         const char *help = strstr(said, "help: ");
-        if (s->help) cr_expect(help && strncmp(help + 6, s->help, strlen(s->help)) == 0, "%s\n  %s", s->text, said);
-        else cr_expect(!help, "%s\n  %s", s->text, said);
+        if (s->help)
+            cr_expect(help && strncmp(help + 6, s->help, strlen(s->help)) == 0, "%s\n  %s", s->text, said);
+        else
+            cr_expect(!help, "%s\n  %s", s->text, said);
         for (const char *at = said; (at = strstr(at, " error: ")); at++) errors++;
         cr_expect(errors <= 2, "%s: %zu messages\n%s", s->text, errors, said);
         free(said);

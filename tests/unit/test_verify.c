@@ -8,7 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void begin(void) { arena_release(); program_reset(); names_reset(); }
+static void begin(void)
+{
+    arena_release();
+    program_reset();
+    names_reset();
+}
 TestSuite(spoilt, .init = begin);
 
 /* map:   y[n, i] = x[n, i]                                sum:   v[j] = sum[k] w[j, k]
@@ -110,10 +115,7 @@ static void left_before(Parts *s) { s->map->left[1] = at(s->i, -1); }
 static void left_behind(Parts *s) { s->map->left[1] = at(s->i, 1); }
 static void left_floor(Parts *s) { s->map->left[1] = sum_floor(sum_index(s->i), 2); }
 static void batch_is_constant(Parts *s) { s->map->value = read2(s->x, sum_constant(0), sum_index(s->i)); }
-static void batch_is_an_axis(Parts *s)
-{
-    s->map->value = read2(s->x, sum_index(s->i), sum_constant(0));
-}
+static void batch_is_an_axis(Parts *s) { s->map->value = read2(s->x, sum_index(s->i), sum_constant(0)); }
 static void batch_of_another_length(Parts *s)
 {
     s->map->index[0] = index_new("n", 5, true);
@@ -126,7 +128,10 @@ static void batch_in_mod(Parts *s) { s->map->value = node_to_float(node_sum(sum_
 static void batch_in_range(Parts *s) { s->map->value = node_guard(node_in(sum_index(s->n), 2), s->map->value); }
 static void read_of_another_type(Parts *s) { s->x->type = TYPE_INT; }
 static void read_of_another_rank(Parts *s) { s->w->rank = 1; }
-static void read_never_made(Parts *s) { s->map->value = read2(tensor2("z", 4, 6, true, ROLE_TEMP), sum_index(s->n), sum_index(s->i)); }
+static void read_never_made(Parts *s)
+{
+    s->map->value = read2(tensor2("z", 4, 6, true, ROLE_TEMP), sum_index(s->n), sum_index(s->i));
+}
 static void read_of_itself(Parts *s) { s->map->value = read2(s->y, sum_index(s->n), sum_index(s->i)); }
 static void loop_without_step(Parts *s) { s->first->step = NULL; }
 static void step_without_loop(Parts *s) { s->map->step = s->i; }
@@ -139,12 +144,12 @@ static void step_of_another_length(Parts *s)
 }
 static void loop_torn(Parts *s) { swap(s, 1, 2); }
 static void step_to_come(Parts *s) { s->first->value = read2(s->g, s->first->left[0], at(s->t, 1)); }
-static void step_to_come_backwards(Parts *s)
-{
-    s->first->loop->step = -1;                   /* and t - 1 comes after t */
-}
+static void step_to_come_backwards(Parts *s) { s->first->loop->step = -1; /* and t - 1 comes after t */ }
 static void same_step_not_yet(Parts *s) { s->first->value = read2(s->g, s->first->left[0], sum_index(s->t)); }
-static void step_reversed(Parts *s) { s->then->value = read2(s->h, s->then->left[0], sum_sub(sum_constant(5), sum_index(s->t2))); }
+static void step_reversed(Parts *s)
+{
+    s->then->value = read2(s->h, s->then->left[0], sum_sub(sum_constant(5), sum_index(s->t2)));
+}
 static void place_twice(Parts *s)
 {
     s->map->left[1] = sum_constant(0);
@@ -152,7 +157,7 @@ static void place_twice(Parts *s)
     s->map->value = node_float(0);
     const Index *n = index_new("n", 4, true);
     PUSH(s->p.equations, equation_new(s->y, (const Sum *[]){ sum_index(n), sum_constant(0) }, 1, &n, node_float(1)));
-    s->first->value = node_float(0);             /* it would read y before the second time */
+    s->first->value = node_float(0); /* it would read y before the second time */
 }
 static void places_missing(Parts *s)
 {
@@ -160,21 +165,41 @@ static void places_missing(Parts *s)
     s->map->index[1] = index_new("one", 1, false);
     s->map->value = node_float(0);
 }
-static void many_places_missing(Parts *s)        /* of a tensor that is too large to be marked place by place */
+static void many_places_missing(Parts *s) /* of a tensor that is too large to be marked place by place */
 {
     int extent = 1 << 20;
     const Index *i = index_new("i", extent - 1, false);
     const Sum *left = sum_index(i);
-    PUSH(s->p.equations, equation_new(tensor_new("large", 1, &extent, false, TYPE_FLOAT, ROLE_TEMP), &left, 1, &i, node_float(0)));
+    PUSH(s->p.equations,
+         equation_new(tensor_new("large", 1, &extent, false, TYPE_FLOAT, ROLE_TEMP), &left, 1, &i, node_float(0)));
 }
-static void updated_by_nothing(Parts *s) { s->p.updates.at[0].value = tensor_new("z", 1, (int[]){ 6 }, false, TYPE_FLOAT, ROLE_TEMP); }
+static void updated_by_nothing(Parts *s)
+{
+    s->p.updates.at[0].value = tensor_new("z", 1, (int[]){ 6 }, false, TYPE_FLOAT, ROLE_TEMP);
+}
 static void updated_by_another_rank(Parts *s) { s->p.updates.at[0].value = s->w; }
-static void updated_by_another_size(Parts *s) { s->p.updates.at[0].value = tensor_new("z", 1, (int[]){ 5 }, false, TYPE_FLOAT, ROLE_INPUT); }
-static void updated_by_another_type(Parts *s) { s->p.updates.at[0].value = tensor_new("z", 1, (int[]){ 6 }, false, TYPE_INT, ROLE_INPUT); }
-static void output_never_made(Parts *s) { s->p.outputs.at[0].value = tensor_new("z", 1, (int[]){ 6 }, false, TYPE_FLOAT, ROLE_TEMP); }
+static void updated_by_another_size(Parts *s)
+{
+    s->p.updates.at[0].value = tensor_new("z", 1, (int[]){ 5 }, false, TYPE_FLOAT, ROLE_INPUT);
+}
+static void updated_by_another_type(Parts *s)
+{
+    s->p.updates.at[0].value = tensor_new("z", 1, (int[]){ 6 }, false, TYPE_INT, ROLE_INPUT);
+}
+static void output_never_made(Parts *s)
+{
+    s->p.outputs.at[0].value = tensor_new("z", 1, (int[]){ 6 }, false, TYPE_FLOAT, ROLE_TEMP);
+}
 
-static const struct Case { const char *name; void (*spoil)(Parts *); const char *words; } cases[] = {
-#define CASE(name, words) { #name, name, words }
+static const struct Case {
+    const char *name;
+    void (*spoil)(Parts *);
+    const char *words;
+} cases[] = {
+#define CASE(name, words)                                                                                              \
+    {                                                                                                                  \
+#name, name, words                                                                                             \
+    }
     CASE(index_twice, "index j stands twice"),
     CASE(index_unknown, "index k comes from nowhere"),
     CASE(test_of_reduced, "the test uses k, which is no index"),
@@ -223,10 +248,7 @@ static const struct Case { const char *name; void (*spoil)(Parts *); const char 
     CASE(output_never_made, "no equation makes the output y"),
 };
 
-Test(spoilt, the_sound_program_is_sound)
-{
-    program_verify(&parts_new()->p, "nothing");
-}
+Test(spoilt, the_sound_program_is_sound) { program_verify(&parts_new()->p, "nothing"); }
 
 Test(spoilt, each_way_is_a_bug_that_names_the_pass)
 {
@@ -252,6 +274,7 @@ Test(spoilt, each_way_is_a_bug_that_names_the_pass)
         close(ends[0]);
         waitpid(child, &status, 0);
         cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 70, "%s: status %d: %s", cases[i].name, status, said);
-        cr_expect(strstr(said, "after the pass, in sound: ") && strstr(said, cases[i].words), "%s: %s", cases[i].name, said);
+        cr_expect(strstr(said, "after the pass, in sound: ") && strstr(said, cases[i].words), "%s: %s", cases[i].name,
+                  said);
     }
 }
