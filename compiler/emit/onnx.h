@@ -9,8 +9,9 @@
  * `real` is the model's own type, n the free batch axis. A node is NAME = OPERATOR ARGUMENT.. KEY=ATTRIBUTE..; an argument
  * is a name (an input's, a node's, a tensor's that is kept with the model) or a constant: 0.5 a real, 3i an int64, true,
  * [0,784] a list of int64. Two operators are no ONNX but constants: `Const real[3] 1,2,3`, and `Affine [4,3] start steps..`, the
- * ints start + steps . place. An attribute is an int, a list [..], or a word. Where a program cannot be an ONNX graph the
- * text is one line that begins with `!` and says why. runtime/host/onnx.c turns it into the file, with the trained weights.
+ * ints start + steps . place. An attribute is an int, a list [..], or a word. The body of a Scan is the lines between `{`
+ * at the end of its line and `}`, inputs and outputs among them; it sees the names outside. Where a program cannot be an
+ * ONNX graph the text is one line that begins with `!` and says why. runtime/host/onnx.c turns it into the file.
  *
  * No operator follows from a name: onnx_product.c and onnx_window.c go by the indices of an equation alone.
  *     onnx.c          programs and equations        onnx_value.c    expressions and integer sums

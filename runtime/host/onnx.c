@@ -1,14 +1,16 @@
-/* onnx.c: export to ONNX: the graph that dlnc wrote into the model as text (compiler/emit/onnx.h says how to read it), the
- * trained weights, the names of classes. protobuf-c writes the message, of which onnx.proto has the part that is used; where
- * it was missing when this library was built, export says so. SPDX-License-Identifier: 0BSD */
+/* onnx.c: export to ONNX: the graph that dlnc wrote into the model as text (compiler/emit/onnx.h says how to read it),
+ * the trained weights, the names of classes. protobuf-c writes the message, of which onnx.proto has the part that is
+ * used; where it was missing when this library was built, export says so. SPDX-License-Identifier: 0BSD */
 #include "run.h"
 
 #ifndef DLN_ONNX
 bool onnx_write(const char *path, const Weights *all, Problem *p)
 {
     (void)all;
-    return problem_set(p, EXIT_USAGE, "%s: this libdln was built without protobuf-c and writes no ONNX (Debian: libprotobuf-c-dev, "
-                                      "protobuf-c-compiler; then make)", path);
+    return problem_set(p, EXIT_USAGE,
+                       "%s: this libdln was built without protobuf-c and writes no ONNX (Debian: libprotobuf-c-dev, "
+                       "protobuf-c-compiler; then make)",
+                       path);
 }
 #else
 #include <math.h>
@@ -16,8 +18,8 @@ bool onnx_write(const char *path, const Weights *all, Problem *p)
 #include <string.h>
 #include "onnx_write.h"
 
-enum { IR_VERSION = 7, OPERATORS = 12 };         /* what Debian 12's tools read, and all later ones */
-#define PLACES (INT64_C(1) << 31)                  /* beyond every number of a table */
+enum { IR_VERSION = 7, OPERATORS = 12 }; /* what Debian 12's tools read, and all later ones */
+#define PLACES (INT64_C(1) << 31) /* beyond every number of a table */
 
 /* ---- memory ---- */
 
@@ -41,8 +43,13 @@ static char *keep_text(Builder *b, const char *text, size_t length)
 
 /* ---- words ---- */
 
-typedef struct Words { const char *at, *end; } Words;            /* of a line */
-typedef struct Word { const char *at; size_t length; } Word;
+typedef struct Words {
+    const char *at, *end;
+} Words; /* of a line */
+typedef struct Word {
+    const char *at;
+    size_t length;
+} Word;
 
 static bool word_next(Words *w, Word *out)
 {
@@ -79,13 +86,17 @@ static int64_t integers(Builder *b, const char *text, const char *end, int64_t *
 
 static int real_type(const Builder *b)
 {
-    return b->all->model->real_bytes == 8 ? ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    return b->all->model->real_bytes == 8 ? ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE
+                                          : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
 }
 
 /* real, int64 .., up to the end or a [ */
 static int type_of(const Builder *b, const Word *w)
 {
-    static const struct { const char *name; int type; } types[] = {
+    static const struct {
+        const char *name;
+        int type;
+    } types[] = {
         { "int64", ONNX__TENSOR_PROTO__DATA_TYPE__INT64 },
         { "int32", ONNX__TENSOR_PROTO__DATA_TYPE__INT32 },
         { "bool", ONNX__TENSOR_PROTO__DATA_TYPE__BOOL },
@@ -101,12 +112,11 @@ static int type_of(const Builder *b, const Word *w)
 
 static size_t type_bytes(int type)
 {
-    return type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL    ? 1
-           : type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ? 4
-                                                          : 8;
+    return type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL ? 1 : type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ? 4 : 8;
 }
 
-Onnx__TensorProto *onnx_initializer(Builder *b, const char *name, size_t length, int type, int64_t rank, int64_t *extent)
+Onnx__TensorProto *onnx_initializer(Builder *b, const char *name, size_t length, int type, int64_t rank,
+                                    int64_t *extent)
 {
     Onnx__TensorProto *t;
     size_t count = 1;
@@ -171,9 +181,12 @@ void onnx_set(Onnx__TensorProto *t, size_t i, double v)
 /* A number, nan or an infinity. */
 static bool number_read(const Builder *b, const Word *w, double *out)
 {
-    if (word_is(w, "nan")) *out = (double)NAN;
-    else if (word_is(w, "inf") || word_is(w, "-inf")) *out = *w->at == '-' ? -(double)INFINITY : (double)INFINITY;
-    else if (number_parse(w->at, w->length, out) != NUMBER_GOOD) return not_understood(b, w);
+    if (word_is(w, "nan"))
+        *out = (double)NAN;
+    else if (word_is(w, "inf") || word_is(w, "-inf"))
+        *out = *w->at == '-' ? -(double)INFINITY : (double)INFINITY;
+    else if (number_parse(w->at, w->length, out) != NUMBER_GOOD)
+        return not_understood(b, w);
     return true;
 }
 
@@ -206,8 +219,8 @@ static bool constant_add(Builder *b, const Word *w)
 
 static bool is_constant(const Word *w)
 {
-    return *w->at == '[' || *w->at == '-' || (*w->at >= '0' && *w->at <= '9') || word_is(w, "true") || word_is(w, "false") ||
-           word_is(w, "inf") || word_is(w, "nan");
+    return *w->at == '[' || *w->at == '-' || (*w->at >= '0' && *w->at <= '9') || word_is(w, "true") ||
+           word_is(w, "false") || word_is(w, "inf") || word_is(w, "nan");
 }
 
 /* A kept average of a parameter is given away in the parameter's place, under its name. */
@@ -291,7 +304,9 @@ static bool attribute_add(Builder *b, Onnx__NodeProto *node, const Word *w, cons
     if (word_is(&key, "to") || *value == '-' || (*value >= '0' && *value <= '9')) {
         a->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
         a->has_i = true;
-        if (!word_is(&key, "to")) return integer_parse(value, rest.length, INT64_MIN, INT64_MAX, &a->i) == NUMBER_GOOD || not_understood(b, w);
+        if (!word_is(&key, "to"))
+            return integer_parse(value, rest.length, INT64_MIN, INT64_MAX, &a->i) == NUMBER_GOOD ||
+                   not_understood(b, w);
         a->i = type_of(b, &rest);
         return true;
     }
@@ -303,7 +318,8 @@ static bool attribute_add(Builder *b, Onnx__NodeProto *node, const Word *w, cons
 
 static bool argument_add(Builder *b, Onnx__NodeProto *node, const Word *w)
 {
-    if (names_find(&b->defined, w->at, w->length) < 0 && !(is_constant(w) ? constant_add(b, w) : weight_add(b, w))) return false;
+    if (names_find(&b->defined, w->at, w->length) < 0 && !(is_constant(w) ? constant_add(b, w) : weight_add(b, w)))
+        return false;
     return (node->input[node->n_input++] = keep_text(b, w->at, w->length)) != NULL;
 }
 
@@ -314,7 +330,8 @@ static bool node_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
     Onnx__NodeProto *node;
     Word word, first = { w.at, 0 };
     if (!KEEP_MESSAGE(b, node, onnx__node_proto__init) || !(node->input = onnx_keep(b, most, sizeof *node->input)) ||
-        !(node->output = onnx_keep(b, most, sizeof *node->output)) || !(node->attribute = onnx_keep(b, most, sizeof *node->attribute)))
+        !(node->output = onnx_keep(b, most, sizeof *node->output)) ||
+        !(node->attribute = onnx_keep(b, most, sizeof *node->attribute)))
         return false;
     while (word_next(&w, &word) && !word_is(&word, "=")) {
         if (!first.length) first = word;
@@ -322,11 +339,14 @@ static bool node_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
     }
     if (!first.length || !word_next(&w, &word)) return not_understood(b, &first);
     if (word_is(&word, "Const") || word_is(&word, "Affine")) return table_of(b, &first, &w, *word.at == 'A');
-    if (!(node->op_type = keep_text(b, word.at, word.length)) || !(node->name = keep_text(b, first.at, first.length))) return false;
+    if (!(node->op_type = keep_text(b, word.at, word.length)) || !(node->name = keep_text(b, first.at, first.length)))
+        return false;
     while (word_next(&w, &word)) {
         const char *equals = memchr(word.at, '=', word.length);
-        if (word_is(&word, "{")) *opens = true;
-        else if (!(equals ? attribute_add(b, node, &word, equals) : argument_add(b, node, &word))) return false;
+        if (word_is(&word, "{"))
+            *opens = true;
+        else if (!(equals ? attribute_add(b, node, &word, equals) : argument_add(b, node, &word)))
+            return false;
     }
     if (onnx_fold(b, node)) return true;
     if (b->p->code) return false;
@@ -366,9 +386,12 @@ static Onnx__ValueInfoProto *value_info(Builder *b, Words w)
     for (int64_t i = -(int64_t)batch; i < rank; i++) {
         Onnx__TensorShapeProto__Dimension *d;
         if (!KEEP_MESSAGE(b, d, onnx__tensor_shape_proto__dimension__init)) return NULL;
-        d->value_case = i < 0 ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        if (i >= 0) d->dim_value = extent[i];
-        else if (!(d->dim_param = keep_text(b, "batch", 5))) return NULL;
+        d->value_case = i < 0 ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM
+                              : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        if (i >= 0)
+            d->dim_value = extent[i];
+        else if (!(d->dim_param = keep_text(b, "batch", 5)))
+            return NULL;
         shape->dim[shape->n_dim++] = d;
     }
     return v;
@@ -416,8 +439,10 @@ static bool line_add(Builder *b, Onnx__GraphProto *g, Words w, bool *opens)
     if (!input && !output) return node_add(b, g, w, opens);
     Onnx__ValueInfoProto *v = value_info(b, rest);
     if (!v) return b->p->code ? false : not_understood(b, &first);
-    if (input) g->input[g->n_input++] = v;
-    else g->output[g->n_output++] = v;
+    if (input)
+        g->input[g->n_input++] = v;
+    else
+        g->output[g->n_output++] = v;
     return input || constant_output(b, g, v->name);
 }
 
@@ -460,8 +485,9 @@ static bool main_read(Builder *b, const char *text)
         words += *c == ' ';
     }
     const bool good = (b->main = graph_new(b, b->all->model->name, lines)) &&
-           (b->main->initializer = onnx_keep(b, words, sizeof *b->main->initializer)) && graph_read(b, &text, b->main, 0);
-    size_t kept = 0;                             /* what only nodes needed that have been computed is left out */
+                      (b->main->initializer = onnx_keep(b, words, sizeof *b->main->initializer)) &&
+                      graph_read(b, &text, b->main, 0);
+    size_t kept = 0; /* what only nodes needed that have been computed is left out */
     for (size_t i = 0; good && i < b->main->n_initializer; i++) {
         Onnx__TensorProto *t = b->main->initializer[i];
         if (names_find(&b->used, t->name, strlen(t->name)) >= 0) b->main->initializer[kept++] = t;
@@ -504,7 +530,8 @@ static bool model_read(Builder *b, Onnx__ModelProto *m)
 {
     static char producer[] = "dlnc", domain[] = "";
     onnx__model_proto__init(m);
-    if (!main_read(b, b->all->model->onnx) || !properties(b, m) || !(m->opset_import = onnx_keep(b, 1, sizeof *m->opset_import)) ||
+    if (!main_read(b, b->all->model->onnx) || !properties(b, m) ||
+        !(m->opset_import = onnx_keep(b, 1, sizeof *m->opset_import)) ||
         !KEEP_MESSAGE(b, m->opset_import[0], onnx__operator_set_id_proto__init) ||
         !(m->producer_version = keep_text(b, b->all->model->version, strlen(b->all->model->version))))
         return false;
@@ -521,7 +548,13 @@ static bool model_read(Builder *b, Onnx__ModelProto *m)
 
 /* ---- the file ---- */
 
-typedef struct Sink { ProtobufCBuffer base; AtomicFile *file; Writer text; bool good; Problem *p; } Sink;
+typedef struct Sink {
+    ProtobufCBuffer base;
+    AtomicFile *file;
+    Writer text;
+    bool good;
+    Problem *p;
+} Sink;
 
 static void sink_flush(Sink *s)
 {

@@ -1,12 +1,12 @@
-/* onnx_fold.c: nodes of an ONNX graph that take constants only are computed when it is written: kernels lie in the file as
- * Conv wants them, the scale of a normalisation is one number a channel, tests for places are tables. Numbers are computed
+/* onnx_fold.c: nodes of an ONNX graph that take constants only are computed when it is written: kernels lie in the file
+ * as Conv wants them, the scale of a normalisation is one number a channel, tests for places are tables. Numbers are computed
  * in double. SPDX-License-Identifier: 0BSD */
 #ifdef DLN_ONNX
 #include <math.h>
 #include <string.h>
 #include "onnx_write.h"
 
-enum { MOST_AXES = 2 * DLN_MAX_RANK, MOST_GROWTH = 1 << 16 };    /* of elements, beyond those of the arguments */
+enum { MOST_AXES = 2 * DLN_MAX_RANK, MOST_GROWTH = 1 << 16 }; /* of elements, beyond those of the arguments */
 
 /* ---- element by element ---- */
 
@@ -25,11 +25,25 @@ static double greater_equal(double a, double b) { return a >= b; }
 static double both(double a, double b) { return a != 0 && b != 0; }
 static double root(double a, double b) { return (void)b, sqrt(a); }
 
-static const struct Operator { const char *name; double (*f)(double a, double b); bool tests; } operators[] = {
-    { "Add", add, false },          { "Sub", sub, false },     { "Mul", mul, false },     { "Div", quotient, false },
-    { "Mod", modulo, false },       { "Max", larger, false },  { "Min", smaller, false }, { "Sqrt", root, false },
-    { "Equal", equal, true },       { "Less", less, true },    { "Greater", greater, true }, { "LessOrEqual", less_equal, true },
-    { "GreaterOrEqual", greater_equal, true }, { "And", both, true },
+static const struct Operator {
+    const char *name;
+    double (*f)(double a, double b);
+    bool tests;
+} operators[] = {
+    { "Add", add, false },
+    { "Sub", sub, false },
+    { "Mul", mul, false },
+    { "Div", quotient, false },
+    { "Mod", modulo, false },
+    { "Max", larger, false },
+    { "Min", smaller, false },
+    { "Sqrt", root, false },
+    { "Equal", equal, true },
+    { "Less", less, true },
+    { "Greater", greater, true },
+    { "LessOrEqual", less_equal, true },
+    { "GreaterOrEqual", greater_equal, true },
+    { "And", both, true },
 };
 
 /* The extents of both, aligned at the last axes; -1: they do not fit. */
@@ -58,7 +72,8 @@ static size_t place(const Onnx__TensorProto *t, const int64_t *extent, int rank,
     return out;
 }
 
-static bool combine(Builder *b, const char *name, const struct Operator *o, const Onnx__TensorProto *x, const Onnx__TensorProto *y)
+static bool combine(Builder *b, const char *name, const struct Operator *o, const Onnx__TensorProto *x,
+                    const Onnx__TensorProto *y)
 {
     int64_t *extent = onnx_keep(b, MOST_AXES, sizeof *extent);
     if (!extent) return false;
@@ -97,7 +112,8 @@ static bool transpose(Builder *b, const Onnx__NodeProto *n, const Onnx__TensorPr
         extent[i] = x->dims[perm->ints[i]];
         from[i] = step[perm->ints[i]];
     }
-    Onnx__TensorProto *t = onnx_initializer(b, n->output[0], strlen(n->output[0]), x->data_type, (int64_t)x->n_dims, extent);
+    Onnx__TensorProto *t =
+        onnx_initializer(b, n->output[0], strlen(n->output[0]), x->data_type, (int64_t)x->n_dims, extent);
     for (size_t k = 0; t && k < size; k++) {
         size_t at = 0, left = k;
         for (size_t i = x->n_dims; i-- > 0; left /= (size_t)extent[i]) at += left % (size_t)extent[i] * from[i];
@@ -120,7 +136,7 @@ static bool reshape_to(Builder *b, const Onnx__NodeProto *n, const Onnx__TensorP
     int64_t *extent = onnx_keep(b, rank, sizeof *extent);
     if (!extent) return false;
     for (size_t i = 0; i < rank; i++)
-        if ((extent[i] = (int64_t)onnx_get(shape, i)) < 1) return false;         /* the batch's, which no constant has */
+        if ((extent[i] = (int64_t)onnx_get(shape, i)) < 1) return false; /* the batch's, which no constant has */
     return reshape(b, n, x, (int64_t)rank, extent);
 }
 
@@ -149,7 +165,8 @@ bool onnx_fold(Builder *b, const Onnx__NodeProto *n)
     if (!strcmp(n->op_type, "Unsqueeze")) return unsqueeze(b, n, x[0]);
     if (!strcmp(n->op_type, "Reshape")) return reshape_to(b, n, x[0], x[1]);
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
-        if (!strcmp(n->op_type, operators[i].name)) return combine(b, n->output[0], &operators[i], x[0], x[n->n_input - 1]);
+        if (!strcmp(n->op_type, operators[i].name))
+            return combine(b, n->output[0], &operators[i], x[0], x[n->n_input - 1]);
     return false;
 }
 #else

@@ -8,17 +8,18 @@
 typedef struct Builder {
     const Weights *all;
     Problem *p;
-    void **block;                                /* all memory of the message */
+    void **block; /* all memory of the message */
     size_t blocks, room;
-    Names defined, used;                         /* inputs, nodes, initializers; what nodes take */
-    Onnx__GraphProto *main;                      /* all initializers are its own */
+    Names defined, used;    /* inputs, nodes, initializers; what nodes take */
+    Onnx__GraphProto *main; /* all initializers are its own */
 } Builder;
 
-void *onnx_keep(Builder *b, size_t count, size_t size);          /* zeroed; freed with the message; NULL: problem set */
+void *onnx_keep(Builder *b, size_t count, size_t size); /* zeroed; freed with the message; NULL: problem set */
 /* A new initializer, its values zero; it takes extent over. */
-Onnx__TensorProto *onnx_initializer(Builder *b, const char *name, size_t length, int type, int64_t rank, int64_t *extent);
-Onnx__TensorProto *onnx_initializer_of(const Builder *b, const char *name);              /* NULL: none has that name */
-size_t onnx_count(const Onnx__TensorProto *t);                   /* elements */
+Onnx__TensorProto *onnx_initializer(Builder *b, const char *name, size_t length, int type, int64_t rank,
+                                    int64_t *extent);
+Onnx__TensorProto *onnx_initializer_of(const Builder *b, const char *name); /* NULL: none has that name */
+size_t onnx_count(const Onnx__TensorProto *t);                              /* elements */
 double onnx_get(const Onnx__TensorProto *t, size_t i);
 void onnx_set(Onnx__TensorProto *t, size_t i, double v);
 
