@@ -104,8 +104,10 @@ static const CExpr *load_lanes(Scope *s, const Tensor *t, const CExpr *offset, i
         [C_REAL] = { "load", "load_part", C_VEC } };
     CType type = element_type_of(s, t);
     const CExpr *at = cexpr_place(scope_pointer(s, t, false), offset), *v;
-    if (stride != 1) return cexpr_call2(C_VEC, "load_apart", at, cexpr_int(stride));
     PlaceKind place = plan_storage(s->plan, plan_home(s->plan, t))->place;
+    if (stride != 1 && s->lanes_left && place != PLACE_MEMORY) /* a row of one's own is not written behind its end */
+        return cexpr_call3(C_VEC, "load_apart_part", at, cexpr_int(stride), s->lanes_left);
+    if (stride != 1) return cexpr_call2(C_VEC, "load_apart", at, cexpr_int(stride));
     if (s->lanes_left && place != PLACE_MEMORY && place != PLACE_LOCAL) v = cexpr_call2(how[type].type, how[type].part, at, s->lanes_left);
     else v = cexpr_call1(how[type].type, how[type].all, at);
     return type == C_BOOL ? cexpr_call1(C_MASK, "from_bytes", v) : v;

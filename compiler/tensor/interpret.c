@@ -58,6 +58,7 @@ struct Values {
     int64_t iteration;
     double jitter;
     uint64_t salt;
+    bool apart;
     LIST(double *) of;                           /* by tensor id */
     LIST(CompiledProgram *) programs;
     int room;                                    /* registers in the pool */
@@ -77,10 +78,11 @@ Values *values_new(int n, uint64_t seed, int64_t iteration)
 
 void values_iteration(Values *v, int64_t iteration) { v->iteration = iteration; }
 
-void values_jitter(Values *v, double jitter, uint64_t salt)
+void values_jitter(Values *v, double jitter, uint64_t salt, bool apart)
 {
     v->jitter = jitter;
     v->salt = salt;
+    v->apart = apart;
 }
 
 /* The same for the same result of the same operation: what is equal stays so. What is left of a sum of terms as large as
@@ -94,7 +96,8 @@ static double with_jitter(const Values *v, int operation, double x, double large
     z = (z ^ v->salt * 0x9E3779B97F4A7C15u) + (uint64_t)operation * 0xD1B54A32D192ED03u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return x * (1 + v->jitter * (2 * ((double)((z ^ z >> 31) >> 11) * 0x1p-53) - 1));
+    double off = v->jitter * (2 * ((double)((z ^ z >> 31) >> 11) * 0x1p-53) - 1);
+    return x * (1 + off) + (v->apart && operation < 0 ? off : 0);
 }
 
 static int64_t size_at(const Values *v, const Tensor *t)

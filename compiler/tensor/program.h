@@ -213,8 +213,8 @@ void interpret(const Program *p, Values *v);     /* equations, then updates; may
 void values_iteration(Values *v, int64_t iteration);             /* the next step: other random numbers */
 /* Every result of a float operation is off by up to `jitter` of itself, chosen by salt, the operation and the result: what
  * moves by more than a little stands where rounding decides. With an odd salt a sum of which nothing but rounding is left
- * is 0. jitter 0: none. */
-void values_jitter(Values *v, double jitter, uint64_t salt);
+ * is 0. apart: sums of nothing but zeros are off too, as those of terms that cancel. jitter 0: none. */
+void values_jitter(Values *v, double jitter, uint64_t salt, bool apart);
 
 /* differentiate.c */
 typedef struct Gradient { Tensor *of, *gradient; } Gradient;     /* gradient NULL: nothing reaches it */

@@ -269,6 +269,11 @@ INLINE vec load_apart(const real *p, ptrdiff_t step) {
     EACH(l, LANES) v[l] = p[l * step];
     return v;
 }
+INLINE vec load_apart_part(const real *p, ptrdiff_t step, int k) {       /* the first k of them; the others are 0 */
+    vec v = {0};
+    for (int l = 0; l < LANES; l++) if (l < k) v[l] = p[l * step];
+    return v;
+}
 INLINE void store_apart(real *p, vec v, ptrdiff_t step) { EACH(l, LANES) p[l * step] = v[l]; }
 
 /* ---- every lane the same; lane l is l ---- */
@@ -353,6 +358,7 @@ INLINE void store_ints_part(loose_int *p, ints v, int k)       { if (k > 0) *p =
 INLINE bools load_bytes_part(const uint8_t *p, int k)          { return k > 0 ? *p : (bools)0; }
 INLINE void store_bytes_part(uint8_t *p, bools v, int k)       { if (k > 0) *p = v; }
 INLINE vec  load_apart(const real *p, ptrdiff_t step)          { (void)step; return *p; }
+INLINE vec  load_apart_part(const real *p, ptrdiff_t step, int k) { (void)step; return k > 0 ? *p : R(0); }
 INLINE void store_apart(real *p, vec v, ptrdiff_t step)        { (void)step; *p = v; }
 INLINE vec  splat(real x)                      { return x; }
 INLINE ints splat_int(int32_t x)               { return x; }

@@ -41,6 +41,6 @@ void oracle_add(Oracle *o, const char *name, Program *p);
 void oracle_add_runs(Oracle *o, const char *name, uint64_t seed, const OracleRun *runs, int count);
 /* Returns the number of cases that differ, -1 if the C file does not compile, -2 if it does not run to its end. May be
  * called again with other options. forgive: what differs is computed again with every operation's result a few units in
- * the last place off, four times; a case whose values move by as much is unstable: a comparison in it stands on an edge. */
+ * the last place off, 16 times; a case whose values move by as much is unstable: a comparison in it stands on an edge. */
 int oracle_run(Oracle *o, const OracleOptions *options);
 #endif
