@@ -102,6 +102,13 @@ static void run_struct(const Emission *e, Text *to)
 }
 
 /* ---- programs ---------------------------------------------------------------------------------------------------- */
+/* Is a full batch less work than what threads would spend on waiting for each other? */
+static bool is_small(const ProgramPlan *p)
+{
+    const double flops_a_second = 60e9, bytes_a_second = 60e9, seconds = 40e-6;
+    return p->flops / flops_a_second + p->bytes_moved / bytes_a_second < seconds;
+}
+
 static void program_text(const Emission *e, const ProgramPlan *p, const char *kernels, Text *to)
 {
     text_addf(to, "\n/* ==== %s: ", p->program->name);
@@ -113,7 +120,8 @@ static void program_text(const Emission *e, const ProgramPlan *p, const char *ke
     Text calls = {0};
     emit_calls(e->plan, p, &calls);
     if (p->program == e->model->step) profile_text(p, to);
-    text_addf(to, "\nstatic void run_%s(const struct run *run) {\n    (void)run;\n    OMP_PARALLEL\n    {\n", p->program->name);
+    text_addf(to, "\nstatic void run_%s(const struct run *run) {\n    (void)run;\n    %s\n    {\n", p->program->name,
+              is_small(p) ? "/* so little that one thread is the quickest */" : "OMP_PARALLEL");
     text_add(to, text_string(&calls));
     text_add(to, "    }\n}\n");
 }
