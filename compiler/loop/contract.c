@@ -44,6 +44,9 @@ static Body *guarded(Scope *s, const Tile *t, int bound, Body *to)
     return &stmt_if(to, scope_test(s, now))->body;
 }
 
+/* So few columns that one vector may be enough: then strips are twice as high, or sums would wait for each other. */
+static bool is_narrow(const Tile *t) { return t->row && !t->row->batch && t->col->extent <= 16; }
+
 static void sum_loops(Scope *s, Body *to)
 {
     const Kernel *k = s->kernel;
@@ -79,7 +82,8 @@ static void sum_loops(Scope *s, Body *to)
     const Storage *at = plan_storage(s->plan, plan_home(s->plan, t->vector->tensor));
     bool exact = t->row && at->place != PLACE_MEMORY && t->col->extent % PANEL;
     Text call = {0};
-    text_addf(&call, "%s(rows, %s", !t->row ? "contract_row" : exact ? "contract_part" : "contract", t->row ? "width, " : "");
+    const char *function = !t->row ? "contract_row" : exact ? "contract_part" : is_narrow(t) ? "contract_tall" : "contract";
+    text_addf(&call, "%s(rows, %s", function, t->row ? "width, " : "");
     cexpr_print(length, &call);
     text_add(&call, ", ");
     cexpr_print(cexpr_place(scope_pointer(s, t->broadcast->tensor, false), scope_offset(s, t->broadcast->tensor, t->broadcast->sum)), &call);
@@ -277,9 +281,6 @@ static Declarations tile_function(Scope *s, Functions *to, const char *name)
                      k->tile.row ? format(", int %s", col->name) : "", outer_parameters(s, true), k->tile.block ? ", int from, int to" : "", s->serves_many ? declared_parameters(&d) : "");
     return d;
 }
-
-/* So few columns that one vector may be enough: then strips are twice as high, or sums would wait for each other. */
-static bool is_narrow(const Tile *t) { return t->row && !t->row->batch && t->col->extent <= 16; }
 
 /* One call of the tile for each strip of rows: heights are numbers of the C text, so a tile is compiled for each. */
 static const char *tile_call(const Scope *s, const char *name, const char *width, const char *strip, const char *pointers)

@@ -83,11 +83,20 @@ INLINE void contract(const int rows, const int width, int length, const real *a,
                      const real *b, const int b_k, vec sum[TALLEST][2]) {
     for (int k = 0; k < length; k++) {
         const vec b0 = kept(load(b + k * b_k)), b1 = width > LANES ? kept(load(b + k * b_k + LANES)) : b0;
-        EACH(r, TALLEST) if (r < rows) {
+        EACH(r, ROWS) if (r < rows) {
             const vec x = spread(a + r * a_row + k * a_k);
             sum[r][0] = fused(x, b0, sum[r][0]);
             if (width > LANES) sum[r][1] = fused(x, b1, sum[r][1]);
         }
+    }
+}
+/* the same where one vector may be as wide as the tile */
+INLINE void contract_tall(const int rows, const int width, int length, const real *a, const int a_row, const int a_k,
+                          const real *b, const int b_k, vec sum[TALLEST][2]) {
+    if (width > LANES) { contract(rows, width, length, a, a_row, a_k, b, b_k, sum); return; }
+    for (int k = 0; k < length; k++) {
+        const vec b0 = kept(load(b + k * b_k));
+        EACH(r, TALLEST) if (r < rows) sum[r][0] = fused(spread(a + r * a_row + k * a_k), b0, sum[r][0]);
     }
 }
 /* the same where nothing may be read behind the last column */
@@ -107,7 +116,7 @@ INLINE void contract_row(const int rows, int length, const real *a, const int a_
                          vec sum[TALLEST][2]) {
     for (int k = 0; k < length; k++) {
         const vec x = spread(a + k * a_k);
-        EACH(r, TALLEST) if (r < rows) EACH(c, 2)
+        EACH(r, ROWS) if (r < rows) EACH(c, 2)
             sum[r][c] = fused(x, load(b + k * b_k + r * WIDE + c * LANES), sum[r][c]);
     }
 }
