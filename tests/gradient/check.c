@@ -139,7 +139,7 @@ static double off_by(Check *c, double *x, double h, double g)
  * order: what is a small part of the value drowned in its rounding. */
 static void compare_gradient(Check *c, Tensor *t, const double *gradient)
 {
-    static const double step[] = { 1e-6, 1e-7, 1e-3, 3e-4, 1e-4 };
+    static const double step[] = { 1e-6, 1e-7, 1e-8, 1e-3, 3e-4, 1e-4 };
     int64_t size = size_of(t, c->n), count = size < c->limit ? size : c->limit;
     int64_t *place = NEW_ARRAY(int64_t, count + 1);
     double *numeric = NEW_ARRAY(double, count + 1), *x = values_of(c->values, t), scale = 0.01;
@@ -150,7 +150,7 @@ static void compare_gradient(Check *c, Tensor *t, const double *gradient)
     }
     for (int64_t i = 0; i < count; i++) {
         double g = gradient ? gradient[place[i]] : 0, error = fabs(numeric[i] - g) / scale;
-        for (int k = 0; k < 5 && !(error < 0.3 / GRADIENT_LIMIT); k++) {
+        for (int k = 0; k < 6 && !(error < 0.3 / GRADIENT_LIMIT); k++) {
             double again = off_by(c, &x[place[i]], step[k], g) / scale;
             error = again < error ? again : error;
         }
