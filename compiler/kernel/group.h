@@ -37,6 +37,7 @@ typedef struct Tile {
     int reduced_count;
     const Index *reduced[MAX_RANK];              /* outermost first */
     int block;                   /* > 0: so many samples (reduced[0]) at a time, the sums in memory in between */
+    bool in_between;             /* only there: nothing but the tile's own epilogue needs them (plan.c) */
 } Tile;
 
 /* out[row, col] = sum[sum] a * b; turned: stored [sum, row], [col, sum]. */

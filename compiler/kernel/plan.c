@@ -132,13 +132,16 @@ static void place_locals(PlanOf *p, ProgramPlan *program)
     Owners owners = {0};
     each_touched(program, owner_note, &owners);
     for (int i = 0; i < program->kernels.count; i++) {
-        const Kernel *k = program->kernels.at[i];
+        Kernel *k = program->kernels.at[i];
         for (int j = 0; j < k->equations.count && k->schedule != SCHEDULE_SCALAR; j++) {
             const Equation *e = k->equations.at[j];
             if (e->out->role != ROLE_TEMP || plan_home(&p->plan, e->out) != e->out || is_output(program->program, e->out)) continue;
             Storage *s = &p->plan.storage.at[p->storage_of.at[e->out->id]];
-            if (k->schedule == SCHEDULE_TILE && k->tile.block && j == 0) continue;
             if (s->place != PLACE_MEMORY || only_kernel(&owners, e->out) != k) continue;
+            if (k->schedule == SCHEDULE_TILE && k->tile.block && j == 0) {
+                k->tile.in_between = k->equations.count > 1;
+                continue;
+            }
             int64_t size = 1;
             int stride[MAX_RANK] = {0};
             for (int a = e->out->rank - 1; a >= 0; a--) {

@@ -115,18 +115,6 @@ static bool is_read_later(const Kernel *k, const Tensor *t, int from)
     return false;
 }
 
-/* Does another kernel read the sums? */
-static bool is_read_elsewhere(const Scope *s)
-{
-    const Kernel *k = s->kernel;
-    for (int p = 0; p < s->plan->programs.count; p++)
-        for (int i = 0; i < s->plan->programs.at[p].kernels.count; i++) {
-            const Kernel *other = s->plan->programs.at[p].kernels.at[i];
-            if (other != k && is_read_later(other, k->equations.at[0]->out, 0)) return true;
-        }
-    return false;
-}
-
 static void epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
 {
     const Kernel *k = s->kernel;
@@ -159,7 +147,7 @@ static void epilogue(Scope *s, const CExpr *row, const CExpr *col, Body *to)
     for (int q = 0; q < k->equations.count; q++) {
         const Equation *e = k->equations.at[q];
         s->lane = counterpart(host, k->tile.col, e);
-        if (q == 0 && k->tile.block && k->equations.count > 1 && !is_read_elsewhere(s)) continue;   /* stored between blocks only */
+        if (q == 0 && k->tile.in_between) continue;
         if (plan_storage(s->plan, plan_home(s->plan, e->out))->place != PLACE_LOCAL)
             scope_store_lanes(s, e->out, e->left, values.at[q], left);
     }
