@@ -153,6 +153,13 @@ int axis_of_test(const Node *test, const Node *read)
     return -1;
 }
 
+bool program_outputs(const Program *p, const Tensor *t)
+{
+    for (int i = 0; i < p->outputs.count; i++)
+        if (p->outputs.at[i].value == t) return true;
+    return false;
+}
+
 /* ---- indices ---- */
 const Index *counterpart(const Equation *host, const Index *of, const Equation *e)
 {

@@ -102,6 +102,7 @@ bool equation_needs_in_place(const Equation *e, const Tensor *t);
 /* access.c: where reads and writes lie, before there is a plan: row-major */
 const Sum *place_sum(const Tensor *t, const Sum *const *subs);
 Form form_of(const Equation *e, bool wide);
+bool program_outputs(const Program *p, const Tensor *t);           /* t is one of its outputs */
 bool equation_reduces(const Equation *e, const Index *i);        /* i is one of its reduced indices */
 /* e without the choices `test ? e : 0` round it, whose tests are noted. */
 typedef struct Tests { LIST(const Node *) list; } Tests;

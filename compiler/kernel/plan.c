@@ -53,13 +53,6 @@ static Storage *storage_add(PlanOf *p, Tensor *t, PlaceKind place, bool wide)
     return &p->plan.storage.at[p->plan.storage.count - 1];
 }
 
-static bool is_output(const Program *p, const Tensor *t)
-{
-    for (int i = 0; i < p->outputs.count; i++)
-        if (p->outputs.at[i].value == t) return true;
-    return false;
-}
-
 typedef struct Touch { PlanOf *p; const Program *program; } Touch;
 
 static const PlaceKind place_of_role[] = {
@@ -74,7 +67,7 @@ static void touch(Kernel *k, const Equation *e, Tensor *t, void *data)
     Storage *s = storage_add(c->p, t, place_of_role[t->role], t->role == ROLE_TEMP && c->program->wide);
     if (!known) {
         s->first_phase = s->last_phase = k->phase;
-        if (t->role == ROLE_TEMP && is_output(c->program, t)) s->place = PLACE_CALLER;
+        if (t->role == ROLE_TEMP && program_outputs(c->program, t)) s->place = PLACE_CALLER;
     }
     if (k->phase < s->first_phase) s->first_phase = k->phase;
     if (k->phase > s->last_phase) s->last_phase = k->phase;
@@ -135,7 +128,7 @@ static void place_locals(PlanOf *p, ProgramPlan *program)
         Kernel *k = program->kernels.at[i];
         for (int j = 0; j < k->equations.count && k->schedule != SCHEDULE_SCALAR; j++) {
             const Equation *e = k->equations.at[j];
-            if (e->out->role != ROLE_TEMP || plan_home(&p->plan, e->out) != e->out || is_output(program->program, e->out)) continue;
+            if (e->out->role != ROLE_TEMP || plan_home(&p->plan, e->out) != e->out || program_outputs(program->program, e->out)) continue;
             Storage *s = &p->plan.storage.at[p->storage_of.at[e->out->id]];
             if (s->place != PLACE_MEMORY || only_kernel(&owners, e->out) != k) continue;
             if (k->schedule == SCHEDULE_TILE && k->tile.block && j == 0) {

@@ -3,13 +3,6 @@
  * own and is copied when the program ends. So a cycle (tied weights, a norm over all gradients) costs a copy, no more. */
 #include "kernel/graph.h"
 
-static bool is_output(const Program *p, const Tensor *t)
-{
-    for (int i = 0; i < p->outputs.count; i++)
-        if (p->outputs.at[i].value == t) return true;
-    return false;
-}
-
 static int updates_by(const Program *p, const Tensor *value)
 {
     int n = 0;
@@ -24,7 +17,7 @@ static bool can_be_in_place(Graph *g, const Update *u)
     const Program *p = g->program->program;
     Tensor *v = u->value;
     Kernels *makers = of_tensor(&g->makers, v), *readers = of_tensor(&g->readers, u->state);
-    if (u->add || v->role != ROLE_TEMP || makers->list.count != 1 || updates_by(p, v) != 1 || is_output(p, v)) return false;
+    if (u->add || v->role != ROLE_TEMP || makers->list.count != 1 || updates_by(p, v) != 1 || program_outputs(p, v)) return false;
     if (v->type != u->state->type || (p->wide && !g->plan->plan.options->wide_real && v->type == TYPE_FLOAT)) return false;
     Kernel *maker = makers->list.at[0];
     const Equation *e = maker->equations.at[0];
