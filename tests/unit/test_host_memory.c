@@ -1,40 +1,15 @@
 /* test_host_memory.c: memory runs out at every allocation in turn, once or for good: the program ends with a message and
  * exit code 3, or manages without. The allocators of libc are replaced by ones that count. */
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include "host/run.h"
 #include "unit/fake_model.c"
+#include "unit/host_allocators.h"
 #include "unit/host_test.h"
 
-#if defined __has_feature
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__ /* it has allocators of its own */
+#ifndef OWN_ALLOCATORS
 Test(memory, skipped_under_address_sanitizer) {}
 #else
-
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-static long until = -1; /* allocations that still succeed; -1: all do */
-static bool for_good;
-
-static bool refuses(void)
-{
-    if (until < 0) return false;
-    if (until > 0) {
-        until--;
-        return false;
-    }
-    if (!for_good) until = -1;
-    errno = ENOMEM;
-    return true;
-}
-
-void *malloc(size_t n) { return refuses() ? NULL : __libc_malloc(n); }
-void *calloc(size_t a, size_t b) { return refuses() ? NULL : __libc_calloc(a, b); }
-void *realloc(void *p, size_t n) { return refuses() ? NULL : __libc_realloc(p, n); }
 
 TestSuite(memory, .init = folder_make, .fini = folder_remove);
 
@@ -69,9 +44,10 @@ static int run_without(const dln_model *m, char *words[], long n, bool good)
         if (chdir(folder) || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(98);
         for_good = good;
         until = n;
+        counts = true;
         int code = dln_main(count, words, m);
-        bool reached = until <= 0;
-        until = -1;
+        counts = false;
+        bool reached = refused;
         _exit(!reached && !code ? 97 : code); /* 97: all is well, it was never reached */
     }
     waitpid(child, &status, 0);

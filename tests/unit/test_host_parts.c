@@ -2,9 +2,9 @@
  * good: the part is there, or the message says that memory is out; either way all that was allocated is freed. And
  * the mistakes in shares, windows and tables that only some data show. The allocators of libc are replaced by ones that count.
  * SPDX-License-Identifier: 0BSD */
-#include <errno.h>
 #include <zlib.h>
 #include "unit/fake_model.c"
+#include "unit/host_allocators.h"
 #include "unit/host_block.h"
 #include "unit/host_files.h"
 #include "unit/host_test.h"
@@ -40,46 +40,9 @@ static void files_make(void)
     cr_assert(z && gzwrite(z, labels, sizeof labels) == sizeof labels && gzclose(z) == Z_OK);
 }
 
-#if defined __has_feature
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__ /* it has allocators of its own */
+#ifndef OWN_ALLOCATORS
 Test(parts, skipped_under_address_sanitizer) {}
 #else
-
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-extern void __libc_free(void *);
-static bool counts, for_good, refused;
-static long until = -1, made, live; /* allocations that still succeed, -1: all do; those made; those not yet freed */
-
-static bool refuses(void)
-{
-    if (!counts) return false;
-    made++;
-    if (until < 0 || until-- > 0) return false;
-    if (for_good) until = 0;
-    errno = ENOMEM;
-    return refused = true;
-}
-static void *counted(void *p)
-{
-    live += counts && p;
-    return p;
-}
-void *malloc(size_t n) { return refuses() ? NULL : counted(__libc_malloc(n)); }
-void *calloc(size_t a, size_t b) { return refuses() ? NULL : counted(__libc_calloc(a, b)); }
-void *realloc(void *p, size_t n)
-{
-    if (refuses()) return NULL;
-    return p ? __libc_realloc(p, n) : counted(__libc_malloc(n));
-}
-void free(void *p)
-{
-    live -= counts && p;
-    __libc_free(p);
-}
 
 static const struct {
     const char *block, *name;
